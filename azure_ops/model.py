@@ -1,0 +1,459 @@
+"""What the panes show: frozen, typed, cheap to encode. Azure's words verbatim where the user meets Azure.
+
+Every layer may import this module; it imports nothing but the encoder.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of everything that crosses the socket."""
+
+
+class PowerState(StrEnum):
+    RUNNING = "running"
+    STARTING = "starting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    DEALLOCATING = "deallocating"
+    DEALLOCATED = "deallocated"
+    UNKNOWN = "unknown"
+
+
+class HealthNote(Fact):
+    """One health detail of a backup item or one health error of a replicated item."""
+
+    code: str
+    message: str
+    causes: str = ""
+    recommendation: str = ""
+    severity: str = ""
+    """Azure's word: `Warning`, `Error` …"""
+    noted_at: datetime | None = None
+
+
+class Backup(Fact):
+    """A VM's backup item, as Azure Backup tells it. Words are the service's own."""
+
+    item_id: str
+    vault_id: str
+    policy_name: str = ""
+    protection_state: str = ""
+    """`IRPending` (first backup not done), `Protected`, `ProtectionStopped`, `ProtectionError` …"""
+    health: str = ""
+    last_status: str = ""
+    """`Completed`, `CompletedWithWarnings`, `Failed`, or empty before the first backup."""
+    last_backup_at: datetime | None = None
+    last_point_at: datetime | None = None
+    notes: tuple[HealthNote, ...] = ()
+
+    @property
+    def vault_name(self) -> str:
+        return self.vault_id.rsplit("/", 1)[-1]
+
+
+class ReplicatedDisk(Fact):
+    name: str
+    capacity_bytes: int = 0
+    state: str = ""
+    resync_required: bool = False
+    pending_at_source_mb: float | None = None
+    pending_in_staging_mb: float | None = None
+
+
+class Replication(Fact):
+    """A VM's replicated item (Azure to Azure). What may be done is what `allowed_operations` says."""
+
+    item_id: str
+    vault_id: str
+    primary_region: str = ""
+    recovery_region: str = ""
+    policy_name: str = ""
+    protection_state: str = ""
+    protection_state_text: str = ""
+    active_location: str = ""
+    """`Primary` or `Recovery`."""
+    test_failover_state: str = ""
+    allowed_operations: tuple[str, ...] = ()
+    replication_health: str = ""
+    failover_health: str = ""
+    notes: tuple[HealthNote, ...] = ()
+    rpo_s: int | None = None
+    rpo_calculated_at: datetime | None = None
+    """`rpo_s` was true at this moment; it grows until Azure calculates again, and freezes after a commit."""
+    last_heartbeat_at: datetime | None = None
+    agent_version: str = ""
+    agent_expires_at: datetime | None = None
+    agent_certificate_expires_at: datetime | None = None
+    current_scenario: str = ""
+    """Empty when idle (Azure says `None`)."""
+    current_job_id: str = ""
+    last_test_failover_at: datetime | None = None
+    last_failover_at: datetime | None = None
+    failover_point_id: str = ""
+    recovery_resource_group_id: str = ""
+    recovery_network_id: str = ""
+    recovery_vm_name: str = ""
+    recovery_vm_size: str = ""
+    test_vm_name: str = ""
+    multi_vm_group: str = ""
+    disks: tuple[ReplicatedDisk, ...] = ()
+
+    @property
+    def vault_name(self) -> str:
+        return self.vault_id.rsplit("/", 1)[-1]
+
+    def allows(self, operation: str) -> bool:
+        return operation in self.allowed_operations
+
+
+class Disk(Fact):
+    id: str
+    name: str
+    lun: int | None = None
+    """None is the OS disk."""
+    size_gb: int = 0
+    sku: str = ""
+
+
+class FleetItem(Fact):
+    """One row of the fleet: a VM joined with its backup item and its replicated item."""
+
+    key: str
+    """The VM's ARM id in lower case: the row's identity everywhere."""
+    id: str
+    """The VM's ARM id as Azure wrote it, for requests."""
+    name: str
+    subscription_id: str
+    resource_group: str
+    location: str = ""
+    power_state: PowerState = PowerState.UNKNOWN
+    os_type: str = ""
+    size: str = ""
+    zones: tuple[str, ...] = ()
+    exists: bool = True
+    """False: only its backup or replicated item is left; health does not reveal a deleted VM."""
+    disks: tuple[Disk, ...] = ()
+    backup: Backup | None = None
+    replication: Replication | None = None
+
+
+class PointSource(StrEnum):
+    BACKUP = "backup"
+    REPLICATION = "replication"
+    SNAPSHOT = "snapshot"
+
+
+class PointTier(Fact):
+    name: str
+    """`InstantRP` (snapshot), `HardenedRP` (vault), `ArchivedRP`."""
+    status: str
+    """`Valid`, `Deleted`, `Disabled`, `Rehydrated`."""
+
+
+class RecoveryPoint(Fact):
+    """A point to which a VM can go back: of backup, of replication, or a disk snapshot."""
+
+    id: str
+    name: str
+    source: PointSource
+    taken_at: datetime
+    consistency: str = ""
+    """`AppConsistent`, `FileSystemConsistent`, `CrashConsistent`, `ApplicationConsistent` …"""
+    tiers: tuple[PointTier, ...] = ()
+    expires_at: datetime | None = None
+    disks_included: int | None = None
+    disks_attached: int | None = None
+    note: str = ""
+
+
+class JobKind(StrEnum):
+    BACKUP = "backup"
+    REPLICATION = "replication"
+    DISK = "disk"
+    """An ARM long-running operation without a job of its own, such as a snapshot."""
+
+
+class JobState(StrEnum):
+    """Our one word for the states of all services; the service's own is in `state_text`."""
+
+    WAITING = "waiting"
+    """Not started yet."""
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUSPENDED = "suspended"
+    """Waits for somebody: a manual action or a clean-up."""
+    SUCCEEDED = "succeeded"
+    WARNED = "warned"
+    """Completed with warnings."""
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def ended(self) -> bool:
+        return self in _ENDED
+
+
+_ENDED = frozenset(
+    {JobState.SUCCEEDED, JobState.WARNED, JobState.SKIPPED, JobState.FAILED, JobState.CANCELLED}
+)
+
+
+class JobError(Fact):
+    code: str
+    message: str
+    causes: str = ""
+    recommendation: str = ""
+
+
+class JobTask(Fact):
+    id: str
+    """Not unique within a job: Azure repeats group ids."""
+    name: str
+    state: JobState
+    state_text: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    note: str = ""
+    """What the service adds: `71.5 GBs / 127 GBs Transferred`, a manual action's instructions."""
+    child_job_id: str = ""
+    children: tuple[JobTask, ...] = ()
+
+
+class Job(Fact):
+    """A backup job, a site-recovery job or an ARM operation, in one shape."""
+
+    id: str
+    kind: JobKind
+    operation: str
+    """Azure's own word: `Backup`, `TestFailover`, `UnplannedFailover`, `CommitFailover` …"""
+    title: str = ""
+    state: JobState
+    state_text: str = ""
+    target_name: str = ""
+    target_key: str = ""
+    """Key of the VM's row when it is known, else empty."""
+    vault_id: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    percent: float | None = None
+    """As the service tells it: coarse, sometimes backwards, never a basis for an end time."""
+    can_cancel: bool = False
+    client_request_id: str = ""
+    tasks: tuple[JobTask, ...] = ()
+    errors: tuple[JobError, ...] = ()
+    properties: dict[str, str] = {}
+    read_at: datetime | None = None
+    """When these facts were read, in the service's time."""
+
+
+class Phase(StrEnum):
+    """Of an operation of ours in the journal."""
+
+    INTENDED = "intended"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """The engine died between `intended` and the answer: looked up, never sent again."""
+    NOT_SENT = "not-sent"
+    """Looked up and not found, or refused before anything was sent."""
+
+    @property
+    def ended(self) -> bool:
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT)
+
+
+class ErrorNote(Fact):
+    """A typed error as it crosses the socket and as it is shown: one readable line, details behind it."""
+
+    kind: str
+    """Class name in `errors.py`."""
+    title: str
+    hint: str = ""
+    code: str = ""
+    status: int | None = None
+    request_id: str = ""
+    resource: str = ""
+    details: str = ""
+    retryable: bool = False
+
+
+class Operation(Fact):
+    """One thing that this user started through azrecover, from intent to end."""
+
+    id: str
+    action: str
+    title: str
+    target_key: str
+    target_name: str
+    phase: Phase
+    created_at: datetime
+    """All times of an operation are this machine's; those of its job are the service's."""
+    submitted_at: datetime | None = None
+    ended_at: datetime | None = None
+    job_id: str = ""
+    job: Job | None = None
+    message: str = ""
+    """One line for the row: what is happening, or how it ended."""
+    error: ErrorNote | None = None
+    confirmed_by: str = ""
+    normal_s: float | None = None
+    """Median duration of this kind of job in our own history, None while there is none."""
+    normal_count: int = 0
+
+
+class Risk(IntEnum):
+    LOOK = 0
+    CREATES = 1
+    COSTS = 2
+    CHANGES = 3
+    DESTROYS = 4
+
+
+class CheckState(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Check(Fact):
+    """One line of a preflight."""
+
+    label: str
+    state: CheckState
+    detail: str = ""
+    fix: str = ""
+
+
+class Option(Fact):
+    value: str
+    label: str
+    note: str = ""
+    """What choosing it means, in plain words."""
+
+
+class Field(Fact):
+    """One question of a form; answers are strings keyed by `id`."""
+
+    id: str
+    label: str
+    options: tuple[Option, ...] = ()
+    """Empty: free text."""
+    default: str = ""
+    help: str = ""
+    required: bool = True
+
+
+class Form(Fact):
+    fields: tuple[Field, ...] = ()
+
+
+class PlannedRequest(Fact):
+    method: str
+    url: str
+    """Path and query, without host."""
+    body: str = ""
+    """JSON as it will be sent."""
+
+
+class Plan(Fact):
+    """What will happen, in plain words, made before anything is sent."""
+
+    id: str
+    action: str
+    title: str
+    risk: Risk
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    consequences: tuple[str, ...]
+    losses: tuple[str, ...] = ()
+    """What is lost or cannot be undone; shown above the confirmation."""
+    checks: tuple[Check, ...] = ()
+    requests: tuple[PlannedRequest, ...] = ()
+    permissions: tuple[str, ...] = ()
+    confirm_name: str = ""
+    """What has to be typed (risk 3 and 4); empty when Enter is enough."""
+    refused: tuple[str, ...] = ()
+    """Reasons why this plan cannot be confirmed at all; empty when it can."""
+    made_at: datetime | None = None
+
+
+class SourceState(Fact):
+    """How one source of the fleet (virtual machines, backup, replication, jobs of a vault) is doing."""
+
+    name: str
+    read_at: datetime | None = None
+    """Of the last good answer, in this machine's time; None when there was none yet."""
+    error: ErrorNote | None = None
+    rows: int = 0
+
+
+class Vault(Fact):
+    id: str
+    name: str
+    location: str
+    subscription_id: str
+    resource_group: str
+
+
+class RequestLine(Fact):
+    """One request as it went out, for the requests pane: host and secrets left out."""
+
+    at: datetime
+    method: str
+    path: str
+    status: int | None
+    took_ms: float
+    remaining: str = ""
+    """What the service said is left of the budget."""
+    note: str = ""
+
+
+class RawDocument(Fact):
+    """The service's own answer about a row, with the request that fetched it."""
+
+    method: str
+    url: str
+    status: int
+    permission: str
+    az_command: str
+    json_text: str
+    read_at: datetime
+
+
+class Details(Fact):
+    """What the detail panes show of the row under the cursor, read from ARM, not from the fleet query."""
+
+    item: FleetItem
+    points: tuple[RecoveryPoint, ...] = ()
+    rpo_history: tuple[tuple[datetime, int], ...] = ()
+    """What we saw ourselves in the last 24 h: (service time, seconds)."""
+    faults: tuple[ErrorNote, ...] = ()
+    """What could not be read, each part failing alone."""
+    read_at: datetime | None = None
+
+
+class EngineStatus(Fact):
+    pid: int
+    version: str
+    cloud: str
+    started_at: datetime
+    consoles: int
+    running: int
+    """Operations that are not at their end."""
+    rss_bytes: int
+    state_dir: str
+    endpoint: str
+    identity: str = ""
+    """Who is signed in, when known."""

@@ -1,0 +1,286 @@
+"""The messages between console and engine: typed, versioned, bounded; MessagePack behind a 4-byte length.
+
+A console sends `Hello` first and gets `Welcome` or `Incompatible`. After that the engine pushes differences
+and answers every `Call` with one `Reply` or `Failure` of the same number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from .model import (
+    Details,
+    EngineStatus,
+    ErrorNote,
+    FleetItem,
+    Form,
+    Job,
+    Operation,
+    Plan,
+    RawDocument,
+    RequestLine,
+    SourceState,
+    Vault,
+)
+
+PROTOCOL = 1
+"""Raised with every change that an older peer would misread; only equal numbers talk to each other."""
+LONGEST_FRAME = 64 * 1024 * 1024
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    pass
+
+
+# console → engine -------------------------------------------------------------------------------------------
+
+
+class Hello(Message):
+    protocol: int
+    version: str
+    read_only: bool = False
+
+
+class Focus(Message):
+    """What this console shows now: only that is polled fast. Sent when it changes, no answer."""
+
+    keys: tuple[str, ...] = ()
+    job_ids: tuple[str, ...] = ()
+
+
+class GetDetails(Message):
+    key: str
+    fresh: bool = False
+    """True reads again although a recent answer is at hand."""
+
+
+class GetRaw(Message):
+    key: str
+    part: str = "vm"
+    """`vm`, `backup` or `replication`; or `job` with a job id as key."""
+
+
+class GetJob(Message):
+    job_id: str
+
+
+class Prepare(Message):
+    """The form of an action for these rows, with choices read from Azure."""
+
+    action: str
+    keys: tuple[str, ...]
+
+
+class MakePlan(Message):
+    action: str
+    keys: tuple[str, ...]
+    answers: dict[str, str] = {}
+
+
+class Confirm(Message):
+    """The ceremony's record; the engine checks it again by itself and re-reads the targets."""
+
+    plan_id: str
+    typed: str = ""
+    understood: bool = False
+
+
+class Refresh(Message):
+    pass
+
+
+class Pause(Message):
+    paused: bool
+
+
+class GetStatus(Message):
+    pass
+
+
+class Stop(Message):
+    """Ends the engine; operations go on in Azure and are taken up again by the next engine."""
+
+
+Request = GetDetails | GetRaw | GetJob | Prepare | MakePlan | Confirm | Refresh | Pause | GetStatus | Stop
+
+
+class Call(Message):
+    number: int
+    request: Request
+
+
+FromConsole = Hello | Focus | Call
+
+# engine → console -------------------------------------------------------------------------------------------
+
+
+class Welcome(Message):
+    protocol: int
+    version: str
+    pid: int
+    cloud: str
+    endpoint: str
+    read_only: bool = False
+    """The engine's own read-only mode; it refuses whatever the console thinks."""
+
+
+class Incompatible(Message):
+    protocol: int
+    version: str
+    pid: int
+    running: int
+
+
+class FleetDelta(Message):
+    """A difference to what this console has. A full state comes in several of these, `more` on all but the
+    last; `first` on the first of them says that everything before is void."""
+
+    generation: int
+    taken_at: datetime
+    service_at: datetime
+    """The service's clock when this was sent: ages are counted from it."""
+    first: bool = False
+    more: bool = False
+    changed: tuple[FleetItem, ...] = ()
+    removed: tuple[str, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+    vaults: tuple[Vault, ...] = ()
+
+
+class JobsDelta(Message):
+    changed: tuple[Job, ...] = ()
+    removed: tuple[str, ...] = ()
+    service_at: datetime | None = None
+
+
+class OperationsDelta(Message):
+    changed: tuple[Operation, ...] = ()
+    service_at: datetime | None = None
+
+
+class Requests(Message):
+    """The newest lines for the requests pane; older ones are dropped when a console is slow."""
+
+    lines: tuple[RequestLine, ...] = ()
+
+
+class Notice(Message):
+    severity: str
+    """`information`, `warning` or `error`."""
+    title: str
+    text: str = ""
+    operation_id: str = ""
+    ended: bool = False
+    """An operation came to its end: the console rings the terminal's bell."""
+
+
+class SignIn(Message):
+    """A device-code sign-in waits for the user; empty `code` when it is over."""
+
+    url: str = ""
+    code: str = ""
+    expires_at: datetime | None = None
+
+
+class Prepared(Message):
+    form: Form
+    checks: tuple[Any, ...] = ()
+
+
+class Confirmed(Message):
+    operation_ids: tuple[str, ...]
+
+
+class Replanned(Message):
+    """The target changed since the plan was shown: nothing was sent, this is the plan as it is now."""
+
+    plan: Plan
+    changes: tuple[str, ...]
+
+
+class Done(Message):
+    pass
+
+
+class GotDetails(Message):
+    details: Details
+
+
+class GotRaw(Message):
+    document: RawDocument
+
+
+class GotJob(Message):
+    job: Job
+
+
+class GotPlan(Message):
+    plan: Plan
+
+
+class GotStatus(Message):
+    status: EngineStatus
+
+
+Result = Prepared | Confirmed | Replanned | Done | GotDetails | GotRaw | GotJob | GotPlan | GotStatus
+
+
+class Reply(Message):
+    number: int
+    result: Result
+
+
+class Failure(Message):
+    number: int
+    error: ErrorNote
+
+
+FromEngine = (
+    Welcome
+    | Incompatible
+    | FleetDelta
+    | JobsDelta
+    | OperationsDelta
+    | Requests
+    | Notice
+    | SignIn
+    | Reply
+    | Failure
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_from_console: msgspec.msgpack.Decoder[FromConsole] = msgspec.msgpack.Decoder(FromConsole)
+_from_engine: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)
+
+
+def frame(message: Message) -> bytes:
+    body = _encoder.encode(message)
+    return struct.pack(">I", len(body)) + body
+
+
+async def _read_body(reader: asyncio.StreamReader) -> bytes | None:
+    try:
+        header = await reader.readexactly(4)
+        (length,) = struct.unpack(">I", header)
+        if length > LONGEST_FRAME:
+            raise ValueError(f"a message of {length} bytes is longer than allowed")
+        return await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+async def read_from_console(reader: asyncio.StreamReader) -> FromConsole | None:
+    """None at the end of the line. Raises `msgspec.MsgspecError` or `ValueError` for what is no message."""
+    body = await _read_body(reader)
+    return None if body is None else _from_console.decode(body)
+
+
+async def read_from_engine(reader: asyncio.StreamReader) -> FromEngine | None:
+    """None at the end of the line. Raises `msgspec.MsgspecError` or `ValueError` for what is no message."""
+    body = await _read_body(reader)
+    return None if body is None else _from_engine.decode(body)
