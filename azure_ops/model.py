@@ -25,7 +25,7 @@ class PowerState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class HealthNote(Fact):
+class HealthNote(Fact, frozen=True, kw_only=True):
     """One health detail of a backup item or one health error of a replicated item."""
 
     code: str
@@ -37,7 +37,7 @@ class HealthNote(Fact):
     noted_at: datetime | None = None
 
 
-class Backup(Fact):
+class Backup(Fact, frozen=True, kw_only=True):
     """A VM's backup item, as Azure Backup tells it. Words are the service's own."""
 
     item_id: str
@@ -57,7 +57,7 @@ class Backup(Fact):
         return self.vault_id.rsplit("/", 1)[-1]
 
 
-class ReplicatedDisk(Fact):
+class ReplicatedDisk(Fact, frozen=True, kw_only=True):
     name: str
     capacity_bytes: int = 0
     state: str = ""
@@ -66,7 +66,7 @@ class ReplicatedDisk(Fact):
     pending_in_staging_mb: float | None = None
 
 
-class Replication(Fact):
+class Replication(Fact, frozen=True, kw_only=True):
     """A VM's replicated item (Azure to Azure). What may be done is what `allowed_operations` says."""
 
     item_id: str
@@ -112,7 +112,7 @@ class Replication(Fact):
         return operation in self.allowed_operations
 
 
-class Disk(Fact):
+class Disk(Fact, frozen=True, kw_only=True):
     id: str
     name: str
     lun: int | None = None
@@ -121,7 +121,7 @@ class Disk(Fact):
     sku: str = ""
 
 
-class FleetItem(Fact):
+class FleetItem(Fact, frozen=True, kw_only=True):
     """One row of the fleet: a VM joined with its backup item and its replicated item."""
 
     key: str
@@ -149,14 +149,14 @@ class PointSource(StrEnum):
     SNAPSHOT = "snapshot"
 
 
-class PointTier(Fact):
+class PointTier(Fact, frozen=True, kw_only=True):
     name: str
     """`InstantRP` (snapshot), `HardenedRP` (vault), `ArchivedRP`."""
     status: str
     """`Valid`, `Deleted`, `Disabled`, `Rehydrated`."""
 
 
-class RecoveryPoint(Fact):
+class RecoveryPoint(Fact, frozen=True, kw_only=True):
     """A point to which a VM can go back: of backup, of replication, or a disk snapshot."""
 
     id: str
@@ -206,14 +206,14 @@ _ENDED = frozenset(
 )
 
 
-class JobError(Fact):
+class JobError(Fact, frozen=True, kw_only=True):
     code: str
     message: str
     causes: str = ""
     recommendation: str = ""
 
 
-class JobTask(Fact):
+class JobTask(Fact, frozen=True, kw_only=True):
     id: str
     """Not unique within a job: Azure repeats group ids."""
     name: str
@@ -227,7 +227,7 @@ class JobTask(Fact):
     children: tuple[JobTask, ...] = ()
 
 
-class Job(Fact):
+class Job(Fact, frozen=True, kw_only=True):
     """A backup job, a site-recovery job or an ARM operation, in one shape."""
 
     id: str
@@ -273,7 +273,7 @@ class Phase(StrEnum):
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT)
 
 
-class ErrorNote(Fact):
+class ErrorNote(Fact, frozen=True, kw_only=True):
     """A typed error as it crosses the socket and as it is shown: one readable line, details behind it."""
 
     kind: str
@@ -288,7 +288,7 @@ class ErrorNote(Fact):
     retryable: bool = False
 
 
-class Operation(Fact):
+class Operation(Fact, frozen=True, kw_only=True):
     """One thing that this user started through azrecover, from intent to end."""
 
     id: str
@@ -327,7 +327,7 @@ class CheckState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Check(Fact):
+class Check(Fact, frozen=True, kw_only=True):
     """One line of a preflight."""
 
     label: str
@@ -336,14 +336,14 @@ class Check(Fact):
     fix: str = ""
 
 
-class Option(Fact):
+class Option(Fact, frozen=True, kw_only=True):
     value: str
     label: str
     note: str = ""
     """What choosing it means, in plain words."""
 
 
-class Field(Fact):
+class Field(Fact, frozen=True, kw_only=True):
     """One question of a form; answers are strings keyed by `id`."""
 
     id: str
@@ -355,11 +355,11 @@ class Field(Fact):
     required: bool = True
 
 
-class Form(Fact):
+class Form(Fact, frozen=True, kw_only=True):
     fields: tuple[Field, ...] = ()
 
 
-class PlannedRequest(Fact):
+class PlannedRequest(Fact, frozen=True, kw_only=True):
     method: str
     url: str
     """Path and query, without host."""
@@ -367,7 +367,7 @@ class PlannedRequest(Fact):
     """JSON as it will be sent."""
 
 
-class Plan(Fact):
+class Plan(Fact, frozen=True, kw_only=True):
     """What will happen, in plain words, made before anything is sent."""
 
     id: str
@@ -389,7 +389,7 @@ class Plan(Fact):
     made_at: datetime | None = None
 
 
-class SourceState(Fact):
+class SourceState(Fact, frozen=True, kw_only=True):
     """How one source of the fleet (virtual machines, backup, replication, jobs of a vault) is doing."""
 
     name: str
@@ -399,7 +399,7 @@ class SourceState(Fact):
     rows: int = 0
 
 
-class Vault(Fact):
+class Vault(Fact, frozen=True, kw_only=True):
     id: str
     name: str
     location: str
@@ -407,7 +407,7 @@ class Vault(Fact):
     resource_group: str
 
 
-class RequestLine(Fact):
+class RequestLine(Fact, frozen=True, kw_only=True):
     """One request as it went out, for the requests pane: host and secrets left out."""
 
     at: datetime
@@ -420,7 +420,7 @@ class RequestLine(Fact):
     note: str = ""
 
 
-class RawDocument(Fact):
+class RawDocument(Fact, frozen=True, kw_only=True):
     """The service's own answer about a row, with the request that fetched it."""
 
     method: str
@@ -432,7 +432,7 @@ class RawDocument(Fact):
     read_at: datetime
 
 
-class Details(Fact):
+class Details(Fact, frozen=True, kw_only=True):
     """What the detail panes show of the row under the cursor, read from ARM, not from the fleet query."""
 
     item: FleetItem
@@ -444,7 +444,7 @@ class Details(Fact):
     read_at: datetime | None = None
 
 
-class EngineStatus(Fact):
+class EngineStatus(Fact, frozen=True, kw_only=True):
     pid: int
     version: str
     cloud: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import struct
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from .model import (
+    Check,
     Details,
     EngineStatus,
     ErrorNote,
@@ -40,49 +40,49 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 # console → engine -------------------------------------------------------------------------------------------
 
 
-class Hello(Message):
+class Hello(Message, frozen=True, kw_only=True):
     protocol: int
     version: str
     read_only: bool = False
 
 
-class Focus(Message):
+class Focus(Message, frozen=True, kw_only=True):
     """What this console shows now: only that is polled fast. Sent when it changes, no answer."""
 
     keys: tuple[str, ...] = ()
     job_ids: tuple[str, ...] = ()
 
 
-class GetDetails(Message):
+class GetDetails(Message, frozen=True, kw_only=True):
     key: str
     fresh: bool = False
     """True reads again although a recent answer is at hand."""
 
 
-class GetRaw(Message):
+class GetRaw(Message, frozen=True, kw_only=True):
     key: str
     part: str = "vm"
     """`vm`, `backup` or `replication`; or `job` with a job id as key."""
 
 
-class GetJob(Message):
+class GetJob(Message, frozen=True, kw_only=True):
     job_id: str
 
 
-class Prepare(Message):
+class Prepare(Message, frozen=True, kw_only=True):
     """The form of an action for these rows, with choices read from Azure."""
 
     action: str
     keys: tuple[str, ...]
 
 
-class MakePlan(Message):
+class MakePlan(Message, frozen=True, kw_only=True):
     action: str
     keys: tuple[str, ...]
     answers: dict[str, str] = {}
 
 
-class Confirm(Message):
+class Confirm(Message, frozen=True, kw_only=True):
     """The ceremony's record; the engine checks it again by itself and re-reads the targets."""
 
     plan_id: str
@@ -90,26 +90,26 @@ class Confirm(Message):
     understood: bool = False
 
 
-class Refresh(Message):
+class Refresh(Message, frozen=True, kw_only=True):
     pass
 
 
-class Pause(Message):
+class Pause(Message, frozen=True, kw_only=True):
     paused: bool
 
 
-class GetStatus(Message):
+class GetStatus(Message, frozen=True, kw_only=True):
     pass
 
 
-class Stop(Message):
+class Stop(Message, frozen=True, kw_only=True):
     """Ends the engine; operations go on in Azure and are taken up again by the next engine."""
 
 
 Request = GetDetails | GetRaw | GetJob | Prepare | MakePlan | Confirm | Refresh | Pause | GetStatus | Stop
 
 
-class Call(Message):
+class Call(Message, frozen=True, kw_only=True):
     number: int
     request: Request
 
@@ -119,7 +119,7 @@ FromConsole = Hello | Focus | Call
 # engine → console -------------------------------------------------------------------------------------------
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True, kw_only=True):
     protocol: int
     version: str
     pid: int
@@ -129,14 +129,14 @@ class Welcome(Message):
     """The engine's own read-only mode; it refuses whatever the console thinks."""
 
 
-class Incompatible(Message):
+class Incompatible(Message, frozen=True, kw_only=True):
     protocol: int
     version: str
     pid: int
     running: int
 
 
-class FleetDelta(Message):
+class FleetDelta(Message, frozen=True, kw_only=True):
     """A difference to what this console has. A full state comes in several of these, `more` on all but the
     last; `first` on the first of them says that everything before is void."""
 
@@ -152,24 +152,24 @@ class FleetDelta(Message):
     vaults: tuple[Vault, ...] = ()
 
 
-class JobsDelta(Message):
+class JobsDelta(Message, frozen=True, kw_only=True):
     changed: tuple[Job, ...] = ()
     removed: tuple[str, ...] = ()
     service_at: datetime | None = None
 
 
-class OperationsDelta(Message):
+class OperationsDelta(Message, frozen=True, kw_only=True):
     changed: tuple[Operation, ...] = ()
     service_at: datetime | None = None
 
 
-class Requests(Message):
+class Requests(Message, frozen=True, kw_only=True):
     """The newest lines for the requests pane; older ones are dropped when a console is slow."""
 
     lines: tuple[RequestLine, ...] = ()
 
 
-class Notice(Message):
+class Notice(Message, frozen=True, kw_only=True):
     severity: str
     """`information`, `warning` or `error`."""
     title: str
@@ -179,7 +179,7 @@ class Notice(Message):
     """An operation came to its end: the console rings the terminal's bell."""
 
 
-class SignIn(Message):
+class SignIn(Message, frozen=True, kw_only=True):
     """A device-code sign-in waits for the user; empty `code` when it is over."""
 
     url: str = ""
@@ -187,55 +187,55 @@ class SignIn(Message):
     expires_at: datetime | None = None
 
 
-class Prepared(Message):
+class Prepared(Message, frozen=True, kw_only=True):
     form: Form
-    checks: tuple[Any, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
-class Confirmed(Message):
+class Confirmed(Message, frozen=True, kw_only=True):
     operation_ids: tuple[str, ...]
 
 
-class Replanned(Message):
+class Replanned(Message, frozen=True, kw_only=True):
     """The target changed since the plan was shown: nothing was sent, this is the plan as it is now."""
 
     plan: Plan
     changes: tuple[str, ...]
 
 
-class Done(Message):
+class Done(Message, frozen=True, kw_only=True):
     pass
 
 
-class GotDetails(Message):
+class GotDetails(Message, frozen=True, kw_only=True):
     details: Details
 
 
-class GotRaw(Message):
+class GotRaw(Message, frozen=True, kw_only=True):
     document: RawDocument
 
 
-class GotJob(Message):
+class GotJob(Message, frozen=True, kw_only=True):
     job: Job
 
 
-class GotPlan(Message):
+class GotPlan(Message, frozen=True, kw_only=True):
     plan: Plan
 
 
-class GotStatus(Message):
+class GotStatus(Message, frozen=True, kw_only=True):
     status: EngineStatus
 
 
 Result = Prepared | Confirmed | Replanned | Done | GotDetails | GotRaw | GotJob | GotPlan | GotStatus
 
 
-class Reply(Message):
+class Reply(Message, frozen=True, kw_only=True):
     number: int
     result: Result
 
 
-class Failure(Message):
+class Failure(Message, frozen=True, kw_only=True):
     number: int
     error: ErrorNote
 
