@@ -1,11 +1,11 @@
 """Facts of Azure-to-Azure replication: fabrics, containers, mappings, policies, items, plans, jobs, events.
 
-Fleets make them, `handlers.site_recovery*` render and change them. Ids may be stored with `/subscriptions/` or
-`/Subscriptions/`: the renderer prints the service's capital S. What the clock decides (RPO, heartbeat, recovery
-points, percentages, the end of a first replication) is never stored; it is computed when asked for.
+Fleets make them, `handlers.site_recovery*` render and change them. Ids may be stored with `/subscriptions/`
+or `/Subscriptions/`: the renderer prints the service's capital S. What the clock decides (RPO, heartbeat,
+recovery points, percentages, the end of a first replication) is never stored, but computed when asked for.
 
-To seed an item, give `id`, `guid`, `vm_id`, `vm_name`, `recovery_container_id`, `policy_id`, the recovery group,
-size and network, its disks and nics, and `protected_at`. Then:
+To seed an item, give `id`, `guid`, `vm_id`, `vm_name`, `recovery_container_id`, `policy_id`, the recovery
+group, size and network, its disks and nics, and `protected_at`. Then:
 
 - replicating well: nothing more;
 - never drilled: leave `last_test_failover_at` None (failover health Warning, error 161011);
@@ -37,7 +37,7 @@ HEARTBEAT_TROUBLE = "HeartbeatDown"
 """Agent silent: health Critical (153077), no heartbeat, no points."""
 
 
-class Fabric(Record, omit_defaults=True):
+class Fabric(Record, kw_only=True, omit_defaults=True):
     """One region's side, `…/vaults/{vault}/replicationFabrics/{name}`."""
 
     location: str
@@ -47,13 +47,13 @@ class Fabric(Record, omit_defaults=True):
     guid: str
 
 
-class ProtectionContainer(Record, omit_defaults=True):
+class ProtectionContainer(Record, kw_only=True, omit_defaults=True):
     """`{fabric}/replicationProtectionContainers/{name}`; `guid` names it inside other resources."""
 
     guid: str
 
 
-class ContainerMapping(Record, omit_defaults=True):
+class ContainerMapping(Record, kw_only=True, omit_defaults=True):
     """`{container}/replicationProtectionContainerMappings/{name}`."""
 
     target_container_id: str
@@ -63,7 +63,7 @@ class ContainerMapping(Record, omit_defaults=True):
     job_schedule_name: str = ""
 
 
-class ReplicationPolicy(Record, omit_defaults=True):
+class ReplicationPolicy(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationPolicies/{name}`."""
 
     retention_minutes: int = 1440
@@ -73,7 +73,7 @@ class ReplicationPolicy(Record, omit_defaults=True):
     multi_vm_sync: bool = True
 
 
-class NetworkMapping(Record, omit_defaults=True):
+class NetworkMapping(Record, kw_only=True, omit_defaults=True):
     """`{fabric}/replicationNetworks/azureNetwork/replicationNetworkMappings/{name}`."""
 
     primary_network_id: str
@@ -118,7 +118,7 @@ class StoredPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     at: datetime
 
 
-class ReplicatedItem(Record, omit_defaults=True):
+class ReplicatedItem(Record, kw_only=True, omit_defaults=True):
     """`{container}/replicationProtectedItems/{name}`: one virtual machine's replication in one direction."""
 
     guid: str
@@ -141,7 +141,7 @@ class ReplicatedItem(Record, omit_defaults=True):
     tags: dict[str, str] = {}
 
     state: str = PROTECTED
-    """One of the states above; a running first replication passes on by the clock, see `site_recovery_states`."""
+    """One of the states above. A running first replication moves on by the clock: `site_recovery_states`."""
     replicating_from: datetime | None = None
     """When the copying of the disks began."""
     initial_replication_s: float = 1500.0
@@ -190,7 +190,7 @@ class PlanGroup(msgspec.Struct, kw_only=True, omit_defaults=True):
     end_actions: list[dict[str, object]] = []
 
 
-class RecoveryPlan(Record, omit_defaults=True):
+class RecoveryPlan(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationRecoveryPlans/{name}`."""
 
     guid: str
@@ -233,7 +233,7 @@ class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
     at: datetime
 
 
-class ReplicationJob(Record, omit_defaults=True):
+class ReplicationJob(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationJobs/{guid}`; the long-running operation of the same guid is this job, too."""
 
     scenario: str
@@ -268,7 +268,7 @@ class ReplicationJob(Record, omit_defaults=True):
     """The one member of `protectedItemDetails`, filled when the work is done."""
 
 
-class ReplicationEvent(Record, omit_defaults=True):
+class ReplicationEvent(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationEvents/{Kind;ticks_guid}`."""
 
     at: datetime
@@ -284,7 +284,7 @@ class ReplicationEvent(Record, omit_defaults=True):
     item_id: str = ""
 
 
-class AlertSetting(Record, omit_defaults=True):
+class AlertSetting(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationAlertSettings/defaultAlertSetting`."""
 
     send_to_owners: str = "DoNotSend"
@@ -292,7 +292,7 @@ class AlertSetting(Record, omit_defaults=True):
     locale: str = "en_US"
 
 
-class VaultHealthRefresh(Record, omit_defaults=True):
+class VaultHealthRefresh(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationVaultHealth/Default`: when the failover validator was last run on demand."""
 
     refreshed_at: datetime
