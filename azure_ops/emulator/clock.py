@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 
@@ -18,6 +19,7 @@ class Clock:
         self._base = base
         self._started = monotonic()
         self._speed = speed
+        self._standing_at: datetime | None = None
         self.on_change: Callable[[], None] = lambda: None
         """Called after `advance` or a change of speed, so that sleepers measure their wait anew."""
 
@@ -27,7 +29,19 @@ class Clock:
 
     def now(self) -> datetime:
         """Aware UTC, the time that every response carries in its `Date` header."""
+        if self._standing_at is not None:
+            return self._standing_at
         return self._base + timedelta(seconds=(self._monotonic() - self._started) * self._speed)
+
+    @contextmanager
+    def standing_at(self, moment: datetime) -> Iterator[None]:
+        """`now()` is `moment` inside: one request sees one time, and an event that fell due while nobody
+        looked (a jump of the clock, a restart) happens at its own time, not at that of the looking."""
+        before, self._standing_at = self._standing_at, moment
+        try:
+            yield
+        finally:
+            self._standing_at = before
 
     def after(self, seconds: float) -> datetime:
         return self.now() + timedelta(seconds=seconds)

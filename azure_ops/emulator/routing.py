@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from .answers import Answer, Json
@@ -14,15 +15,33 @@ if TYPE_CHECKING:
     from .world import World
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
+class Role:
+    """A role definition: action patterns with `*` as wildcard, without regard to case."""
+
+    name: str
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+    def allows(self, action: str) -> bool:
+        return self._covers(self.actions, action) and not self._covers(self.not_actions, action)
+
+    @staticmethod
+    def _covers(patterns: tuple[str, ...], action: str) -> bool:
+        return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: the identity behind the bearer token."""
 
     name: str
     object_id: str
-    actions: tuple[str, ...]
-    """Allowed action patterns of its role, `*` as wildcard."""
-    not_actions: tuple[str, ...] = ()
+    roles: tuple[Role, ...]
+
+    def may(self, action: str) -> bool:
+        """One role must allow the action and not take it away again; roles do not subtract from each other."""
+        return any(role.allows(action) for role in self.roles)
 
 
 @dataclass(slots=True)
@@ -73,6 +92,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._routes: list[Route] = []
+        self._by_length: dict[int, list[Route]] = {}
 
     def add(self, method: str, template: str, *, action: str = "") -> Callable[[Handler], Handler]:
         """Registers a handler for a template such as `/subscriptions/{sub}/resourceGroups/{rg}`."""
@@ -82,7 +102,7 @@ class Routes:
             source = "/".join(
                 r"([^/]+)" if part.startswith("{") else re.escape(part) for part in template.split("/")
             )
-            pattern = re.compile(f"^{source}/?$", re.IGNORECASE)
+            pattern = re.compile(f"^{source}$", re.IGNORECASE | re.DOTALL)
             self._routes.append(Route(method, pattern, template, action, handler, names))
             return handler
 
@@ -107,20 +127,32 @@ class Routes:
         self._routes.extend(other._routes)
 
     def freeze(self) -> None:
-        """Literal segments win over variables, whatever the order of registration."""
+        """Literal segments win over variables, whatever the order of registration. Raises `ValueError` for
+        a route registered twice."""
         self._routes.sort(key=lambda route: [part.startswith("{") for part in route.template.split("/")])
+        self._by_length.clear()
+        for route in self._routes:
+            of_length = self._by_length.setdefault(route.template.count("/"), [])
+            if any(r.method == route.method and r.pattern == route.pattern for r in of_length):
+                raise ValueError(f"route {route.method} {route.template} is registered twice")
+            of_length.append(route)
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """`path` is percent-decoded; its repeated slashes are collapsed."""
-        clean = re.sub(r"/{2,}", "/", path)
-        for route in self._routes:
+        clean = _clean(path)
+        for route in self._by_length.get(clean.count("/"), ()):
             if route.method == method and (found := route.pattern.match(clean)):
                 return route, dict(zip(route.names, found.groups(), strict=True))
         return None
 
     def methods_of(self, path: str) -> list[str]:
-        clean = re.sub(r"/{2,}", "/", path)
-        return sorted({route.method for route in self._routes if route.pattern.match(clean)})
+        clean = _clean(path)
+        routes = self._by_length.get(clean.count("/"), ())
+        return sorted({route.method for route in routes if route.pattern.match(clean)})
+
+
+def _clean(path: str) -> str:
+    return re.sub(r"/{2,}", "/", path).rstrip("/") or "/"
 
 
 def paged(ctx: Context, items: list[Any], size: int, skip_key: str = "$skiptoken") -> dict[str, Json]:

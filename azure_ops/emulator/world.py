@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import Clock
@@ -44,12 +44,17 @@ class World:
         self.on_schedule()
         return seq
 
-    def catch_up(self) -> int:
-        """Runs every event that is due, in order. Called before each request and by the server's sleeper."""
+    def catch_up(self, until: datetime | None = None) -> int:
+        """Runs every event that is due, in order, each at its own time. Called before each request and by
+        the server's sleeper. An event and what it does reach the disk together; one that raises is used up
+        all the same, so that a fault of the emulator does not stop the world."""
+        until = until or self.clock.now()
         done = 0
-        while (event := self.store.pop_due(self.clock.now())) is not None:
-            with self.store.transaction():
-                EVENT_HANDLERS[event.name](self, event)
+        while (at := self.store.next_event_at()) is not None and at <= until:
+            with self.store.transaction(), self.clock.standing_at(at):
+                event = self.store.pop_due(at)
+                if event is not None:
+                    EVENT_HANDLERS[event.name](self, event)
             done += 1
         return done
 

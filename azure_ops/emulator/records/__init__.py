@@ -1,1 +1,8 @@
-"""The kinds of things the world is made of: one module per provider family, facts only."""
+"""Every kind of record the store keeps."""
+
+from __future__ import annotations
+
+from ..store import Record
+from . import backup, compute, site_recovery, tenancy
+
+KINDS: list[type[Record]] = [*tenancy.KINDS, *compute.KINDS, *backup.KINDS, *site_recovery.KINDS]
