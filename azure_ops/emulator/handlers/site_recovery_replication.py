@@ -1,4 +1,4 @@
-"""Replication as a process: what the clock says about first copy, RPO, heartbeat, backlog and points of an item.
+"""Replication as a process: what the clock says about an item's first copy, RPO, heartbeat, backlog, points.
 
 Pure functions of facts and time; nothing is stored. The five-minute slots of an item are counted from the
 epoch, shifted by the item's own offset, so that two looks at the same moment agree for ever.
@@ -122,6 +122,11 @@ def rpo_s(item: ReplicatedItem, now: datetime) -> int:
     return max(1, int((at - replicated_until(item, at)).total_seconds()))
 
 
+def recovery_lag_s(item: ReplicatedItem, now: datetime) -> float:
+    """How far the target is behind right now, between two measurements of the RPO."""
+    return (looked_at(item, now) - replicated_until(item, now)).total_seconds()
+
+
 def replicated_until(item: ReplicatedItem, now: datetime) -> datetime:
     """Up to when the target has the source's data. Never goes back."""
     at = looked_at(item, now)
@@ -140,12 +145,10 @@ def replicated_until(item: ReplicatedItem, now: datetime) -> datetime:
 
 def pending_mb(item: ReplicatedItem, disk: ReplicatedDisk, now: datetime) -> tuple[float, float]:
     """(in the staging account, at the source's agent): what the target has not got yet."""
-    at = looked_at(item, now)
     if state_at(item, now) != PROTECTED:
         return 0.0, 0.0
     share = disk.size_gb / max(1, sum(each.size_gb for each in item.disks))
-    backlog_s = (at - replicated_until(item, now)).total_seconds()
-    total = item.churn_mb_s * share * backlog_s
+    total = item.churn_mb_s * share * recovery_lag_s(item, now)
     at_source = {RPO_TROUBLE: 0.3, STALL_TROUBLE: 0.1, HEARTBEAT_TROUBLE: 0.9}.get(
         trouble_at(item, now), 0.05
     )

@@ -129,8 +129,8 @@ def require_operation(ctx: Context, item: ReplicatedItem, operation: str) -> Non
         400,
         "BadRequest",
         "OperationNotAllowed",
-        f"The operation '{operation}' is not allowed on the replication protected item '{item.vm_name}' in its "
-        f"current state '{state.protection_state}' ({state.description}).",
+        f"The operation '{operation}' is not allowed on the replication protected item '{item.vm_name}' in "
+        f"its current state '{state.protection_state}' ({state.description}).",
         "The protection state of the virtual machine does not permit this operation.",
         f"Operations allowed now: {', '.join(state.operations)}.",
     )
@@ -142,8 +142,8 @@ def busy(ctx: Context, item: ReplicatedItem, job: ReplicationJob) -> Refusal:
         409,
         "Conflict",
         "AnotherOperationInProgress",
-        f"The operation cannot be started because the job '{last(job.id)}' ({job.scenario}) is in progress on "
-        f"the virtual machine '{item.vm_name}'.",
+        f"The operation cannot be started because the job '{last(job.id)}' ({job.scenario}) is in progress "
+        f"on the virtual machine '{item.vm_name}'.",
         "Another operation is in progress on the virtual machine.",
         "Wait until that job has ended, or cancel it, and retry the operation.",
     )
