@@ -1,0 +1,1 @@
+"""Resource Graph: the query language (`syntax`, `expressions`, `pipeline`) over the world's `tables`."""
