@@ -19,7 +19,6 @@ from .site_recovery_ids import (
     ITEM,
     ITEM_TYPE,
     NO_SCENARIO_TIME,
-    TYPE,
     VAULT,
     bad_request,
     container_of,
@@ -48,7 +47,7 @@ READ = ACTION + "/replicationFabrics/replicationProtectionContainers/replication
 
 
 def service_list(ctx: Context, documents: list[Json], size: int = PAGE) -> Answer:
-    """Site Recovery's lists always carry `nextLink`, null on the last page; pages are named by `skipToken`."""
+    """Lists of this service always carry `nextLink`, null on the last page; `skipToken` names the page."""
     token = ctx.query.get("skiptoken", "")
     if token and not token.isdigit():
         raise bad_request(ctx, f"The skip token '{token}' is not valid.", "Follow nextLink unchanged.")
@@ -79,8 +78,10 @@ def _test_failover_state(item: ReplicatedItem, job: ReplicationJob | None) -> tu
     return "None", "None"
 
 
-def point_id(world: World, item: ReplicatedItem, guid: str) -> str:
-    """As `failoverRecoveryPointId` names a point: with the container's guid for its name."""
+def point_id(world: World, item: ReplicatedItem, guid: str) -> str | None:
+    """As `failoverRecoveryPointId` names a point: with the container's guid for its name. None for none."""
+    if not guid:
+        return None
     container = find_container(world, container_of(item.id))
     inside = f"{fabric_of(item.id)}/replicationProtectionContainers/{container.guid if container else ''}"
     return service_id(f"{inside}/replicationProtectedItems/{item.name}/recoveryPoints/{guid}")
@@ -111,9 +112,7 @@ def replicated_item_document(world: World, item: ReplicatedItem) -> dict[str, Js
         "policyFriendlyName": last(item.policy_id),
         **_last_times(item),
         "currentScenario": _scenario(item, job),
-        "failoverRecoveryPointId": point_id(world, item, item.failover_point)
-        if item.failover_point
-        else None,
+        "failoverRecoveryPointId": point_id(world, item, item.failover_point),
         "providerSpecificDetails": provider_details(world, item, now),
         "recoveryContainerId": service_id(item.recovery_container_id),
         "eventCorrelationId": derived_guid(item.guid, "events"),
@@ -175,10 +174,8 @@ def points_of(world: World, item: ReplicatedItem, now: datetime | None = None) -
 def list_vault_items(ctx: Context) -> Answer:
     vault_id = require_vault(ctx)
     wanted = filters(ctx, FILTERS)
-    items = [
-        item for item in ctx.world.store.all(ReplicatedItem, under=vault_id) if _wanted(ctx, item, wanted)
-    ]
-    return _item_page(ctx, items)
+    items = ctx.world.store.all(ReplicatedItem, under=vault_id)
+    return _item_page(ctx, [item for item in items if _wanted(ctx, item, wanted)])
 
 
 @ROUTES.get(CONTAINER + "/replicationProtectedItems", action=READ)
@@ -209,7 +206,7 @@ def _wanted(ctx: Context, item: ReplicatedItem, wanted: dict[str, str]) -> bool:
         if name == "recoveryplanname":
             plan = ctx.world.store.find(RecoveryPlan, f"{vault_of(item.id)}/replicationRecoveryPlans/{value}")
             members = [member.lower() for group in plan.groups for member in group.item_ids] if plan else []
-            if not any(member.endswith(item.id.lower().lstrip("/")) for member in members):
+            if item.id.lower() not in members:
                 return False
         elif facts[name].lower() != value.lower():
             return False
@@ -251,14 +248,3 @@ def list_target_compute_sizes(ctx: Context) -> Answer:
         if item.generation in size.generations and size.data_disks >= len(item.disks) - 1
     ]
     return Answer(200, {"value": documents, "nextLink": None})
-
-
-__all__ = [
-    "ROUTES",
-    "TYPE",
-    "point_id",
-    "points_of",
-    "recovery_point_document",
-    "replicated_item_document",
-    "service_list",
-]

@@ -22,8 +22,8 @@ NEVER_EXPIRES = "9999-12-31T23:59:59.9999999"
 """An agent without an expiry: no Z, as recorded."""
 CERTIFICATE_LIFETIME = timedelta(days=3 * 365)
 GIB = 1024**3
-SYSTEM_PARTITION = 8 * 1024**2
-"""Recorded capacity of a 127 GB disk is larger by that much than 127 GiB."""
+FOOTER_OF_127 = 2 * 1024**2
+"""The recorded capacity of a 127 GB disk is larger by that much than 127 GiB."""
 DISK_NULLS = (
     "recoveryDiskEncryptionSetId",
     "primaryDiskEncryptionSetId",
@@ -110,7 +110,7 @@ def provider_details(world: World, item: ReplicatedItem, now: datetime) -> dict[
 
 
 def _monitoring(item: ReplicatedItem, state: State, now: datetime) -> dict[str, Json]:
-    """The VM-level percentage keeps its last number after the first copy: recorded, and a trap for consoles."""
+    """The VM-level percentage keeps its last number after the first copy, as recorded."""
     if item.replicating_from is None:
         return {"monitoringPercentageCompletion": 0, "monitoringJobType": "InitialReplication"}
     return {
@@ -147,7 +147,7 @@ def _disk(item: ReplicatedItem, disk: ReplicatedDisk, state: State, now: datetim
         "recoveryTargetDiskAccountType": disk.account_type,
         **dict.fromkeys(DISK_NULLS),
         "diskName": disk.name,
-        "diskCapacityInBytes": disk.size_gb * GIB + SYSTEM_PARTITION * (disk.size_gb == 127),
+        "diskCapacityInBytes": disk.size_gb * GIB + FOOTER_OF_127 * (disk.size_gb == 127),
         "primaryStagingAzureStorageAccountId": disk.staging_account_id,
         "diskType": "OperatingSystem" if disk.is_os else "Data",
         "resyncRequired": False,

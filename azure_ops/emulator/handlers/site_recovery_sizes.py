@@ -1,4 +1,4 @@
-"""The VM sizes that Site Recovery offers for a target: `targetComputeSizes`. Figures as published for the sizes."""
+"""The VM sizes that Site Recovery offers for a target (`targetComputeSizes`), with their published figures."""
 
 from __future__ import annotations
 

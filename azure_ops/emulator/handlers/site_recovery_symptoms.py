@@ -66,7 +66,7 @@ def _slow(item: ReplicatedItem, at: datetime) -> dict[str, Json]:
         "Warning",
         "Replication",
         summary="RPO Throttled",
-        message=f"The recovery point objective of the virtual machine '{item.vm_name}' is above its threshold.",
+        message=f"The RPO of the virtual machine '{item.vm_name}' is above its threshold.",
         causes="The data change rate of the virtual machine is higher than what can be replicated.",
         action="Check the data change rate of the disks and the load of the cache storage account.",
     )
@@ -82,7 +82,7 @@ def _no_points(item: ReplicatedItem, at: datetime) -> dict[str, Json]:
         "Replication",
         message=f"No crash-consistent recovery point of '{item.vm_name}' in the last 60 minutes.",
         causes="Replication is behind, or the data in the cache storage account is not processed.",
-        action="Check the data change rate, the network to the cache storage account and the agent's services.",
+        action="Check the data change rate, the network to the storage account and the agent's services.",
     )
 
 
