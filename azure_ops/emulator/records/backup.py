@@ -80,6 +80,8 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     zones: list[str] = []
     disks: list[IncludedDisk] = []
     """What it holds, the OS disk among them."""
+    disks_attached: int = 0
+    """How many the machine had then, if more than it holds."""
     premium: bool = True
     policy_type: str = "V1"
     encrypted: bool = False
@@ -176,7 +178,7 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     recovery_point: str = ""
     """Name of the point it made."""
     pending_event: int | None = None
-    """The scheduled end of its running step, taken back when the job is cancelled."""
+    """The scheduled next thing of a running job, taken back when it is cancelled."""
 
 
 class BackupOperation(Record, kw_only=True, omit_defaults=True):

@@ -1,0 +1,42 @@
+"""The errors that a backup job ends with, by the service's own numbers and words."""
+
+from __future__ import annotations
+
+from ..records.backup import BackupError
+
+CANCELLED = BackupError(400158, "UserErrorJobSuccessfullyCancelled", "Job is cancelled.")
+VM_GONE = BackupError(
+    320001,
+    "ResourceNotFound",
+    "Could not perform the operation as VM no longer exists.",
+    [
+        "Stop protecting virtual machine without deleting backup data. "
+        "More details at http://go.microsoft.com/fwlink/?LinkId=808124 "
+    ],
+)
+AGENT_NOT_READY = BackupError(
+    400446,
+    "UserErrorBackupTookCrashConsistentSnapshot",
+    "The backup took a crash-consistent snapshot because the virtual machine was not running or its agent "
+    "did not respond.",
+    ["Start the virtual machine, check that its agent is ready, and back it up again."],
+)
+RESOURCE_GONE = BackupError(
+    400309,
+    "UserErrorGenericResourceNotFound",
+    "Azure resource does not exist.",
+    ["Please make sure required resources exist. If the issue persists, contact Microsoft support."],
+)
+KNOWN = {error.title: error for error in (CANCELLED, VM_GONE, AGENT_NOT_READY, RESOURCE_GONE)}
+UNNUMBERED = 400001
+"""For an error that a fault asks for by a name whose number nobody recorded."""
+
+
+def job_error(code: str, message: str) -> BackupError:
+    """From a fault's code (a title such as `UserErrorVmNotResponding`, or a number) and message."""
+    known = KNOWN.get(code) or next((one for one in KNOWN.values() if str(one.code) == code), None)
+    if known is not None:
+        return BackupError(known.code, known.title, message or known.message, known.recommendations)
+    if code.isdigit():
+        return BackupError(int(code), "UserErrorUnknown", message)
+    return BackupError(UNNUMBERED, code, message)

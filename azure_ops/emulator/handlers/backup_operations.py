@@ -1,0 +1,97 @@
+"""Backup's operations: the short-lived thing that a POST makes, which succeeds as soon as its job exists.
+
+Official clients poll the vault-wide `backupOperations/{id}`; the URLs in the headers lead to the same
+operation under the item or the job, and those segments of the path are not looked at."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from ..answers import Answer, Json, Refusal
+from ..clock import wire_time
+from ..records.backup import BackupOperation, Vault
+from ..routing import Context, Routes
+from .backup import ITEM, ITEM_ACTION
+from .formats import NOT_YET, dotnet_ticks
+from .vaults import PROVIDER, VAULT, find_vault
+
+ROUTES = Routes()
+JOB = VAULT + "/backupJobs/{job}"
+
+
+def start_operation(
+    ctx: Context, vault: Vault, subject_id: str, *, job_id: str | None, status_version: str = ""
+) -> Answer:
+    """Records a finished operation on `subject_id` (the item or the job, as the caller spelled it) and
+    answers 202 with its two URLs. `status_version` is the api-version of the status URL, which for some
+    operations differs from the request's."""
+    operation = BackupOperation(
+        id=f"{vault.id}/backupOperations/{ctx.world.store.new_guid()}",
+        subject_id=subject_id,
+        started_at=ctx.now,
+        job_id=job_id,
+    )
+    ctx.world.store.save(operation)
+    under, name, ticks = (
+        f"{ctx.base_url}{quote(subject_id, safe='/;')}",
+        operation.name,
+        dotnet_ticks(ctx.now),
+    )
+    status_query = f"api-version={status_version or ctx.api_version}&t={ticks}"
+    result_query = f"api-version={ctx.api_version}&t={ticks + 1547}"
+    headers = {
+        "Azure-AsyncOperation": f"{under}/operationsStatus/{name}?{status_query}",
+        "Location": f"{under}/operationResults/{name}?{result_query}",
+        **_again(ctx),
+    }
+    return Answer(202, None, headers)
+
+
+def _find_operation(ctx: Context) -> BackupOperation:
+    name = ctx.params["operation"]
+    operation = ctx.world.store.find(BackupOperation, f"{find_vault(ctx).id}/backupOperations/{name}")
+    if operation is None:
+        raise Refusal(404, "BMSUserErrorOperationNotFound", f"The operation '{name}' was not found.")
+    return operation
+
+
+@ROUTES.get(VAULT + "/backupOperations/{operation}", action=f"{PROVIDER}/backupOperations/read")
+@ROUTES.get(ITEM + "/operationsStatus/{operation}", action=f"{ITEM_ACTION}/operationsStatus/read")
+@ROUTES.get(JOB + "/operationsStatus/{operation}", action=f"{PROVIDER}/backupJobs/operationsStatus/read")
+def get_operation_status(ctx: Context) -> Answer:
+    operation = _find_operation(ctx)
+    running = operation.status == "InProgress"
+    started = wire_time(operation.started_at)
+    document: dict[str, Json] = {
+        "id": operation.name,
+        "name": operation.name,
+        "status": operation.status,
+        "startTime": started,
+        "endTime": NOT_YET if running else started,  # recorded: the end repeats the start
+    }
+    if operation.error:
+        document["error"] = {"code": operation.error[0], "message": operation.error[1]}
+    elif operation.job_id and not running:
+        document["properties"] = {
+            "objectType": "OperationStatusJobExtendedInfo",
+            "jobId": operation.job_id,
+        }
+    return Answer(200, document, _again(ctx) if running else {})
+
+
+@ROUTES.get(VAULT + "/backupOperationResults/{operation}", action=f"{PROVIDER}/backupOperationResults/read")
+@ROUTES.get(ITEM + "/operationResults/{operation}", action=f"{ITEM_ACTION}/operationResults/read")
+@ROUTES.get(JOB + "/operationResults/{operation}", action=f"{PROVIDER}/backupJobs/operationResults/read")
+def get_operation_result(ctx: Context) -> Answer:
+    operation = _find_operation(ctx)
+    if operation.status == "InProgress":
+        query = f"api-version={ctx.api_version}&t={dotnet_ticks(ctx.now)}"
+        again = f"{ctx.base_url}{quote(ctx.path, safe='/;')}?{query}"
+        return Answer(202, None, {"Location": again, **_again(ctx)})
+    if operation.error:
+        raise Refusal(400, *operation.error)
+    return Answer(204)
+
+
+def _again(ctx: Context) -> dict[str, str]:
+    return {"Retry-After": str(ctx.world.clock.retry_after(60))}

@@ -1,0 +1,199 @@
+"""Recovery Services vaults and the small configuration documents that clients read beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import quote
+
+from ..answers import Answer, Json, resource_not_found
+from ..clock import wire_time
+from ..records.backup import BackupJob, ProtectedItem, Vault
+from ..routing import Context, Routes, paged
+from ..world import World
+from .compute_disks import scope_of
+
+ROUTES = Routes()
+PROVIDER = "Microsoft.RecoveryServices/vaults"
+VAULT = "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.RecoveryServices/vaults/{vault}"
+PAGE = 800
+"""A recorded first page of a subscription's vaults had 804 rows."""
+
+
+def vault_document(world: World, vault: Vault) -> dict[str, Json]:
+    """The document that GET gives; lists give `_listed_vault`."""
+    has_items = bool(world.store.all(ProtectedItem, vault.id))
+    unlocked = vault.immutability in ("Unlocked", "Locked")
+    security: dict[str, Json] = {
+        **({"immutabilitySettings": {"state": vault.immutability}} if vault.immutability else {}),
+        "softDeleteSettings": {
+            "softDeleteRetentionPeriodInDays": vault.soft_delete_days,
+            "softDeleteState": vault.soft_delete_state,
+            "enhancedSecurityState": "Enabled",
+        },
+        "multiUserAuthorization": "Disabled",
+        "sourceScanConfiguration": {"state": "Disabled"},
+    }
+    version = ("V1" if vault.cross_region_restore else "V2") if has_items else "Unassigned"
+    properties = {
+        **_common_properties(vault),
+        "backupStorageVersion": version,
+        "securitySettings": security,
+        "redundancySettings": {
+            "standardTierStorageRedundancy": vault.redundancy,
+            "crossRegionRestore": "Enabled" if vault.cross_region_restore else "Disabled",
+        },
+        "secureScore": "Minimum" if unlocked else "None",
+        "bcdrSecurityLevel": "Fair" if unlocked else "Poor",
+    }
+    return _envelope(vault, properties, {"name": "Standard"})
+
+
+def _listed_vault(vault: Vault) -> dict[str, Json]:
+    """Lists come from Resource Manager's cache: another SKU, nothing on redundancy or soft delete."""
+    return _envelope(vault, _common_properties(vault), {"name": "RS0", "tier": "Standard"})
+
+
+def _common_properties(vault: Vault) -> dict[str, Json]:
+    return {
+        "provisioningState": "Succeeded",
+        "privateEndpointStateForBackup": "None",
+        "privateEndpointStateForSiteRecovery": "None",
+        "monitoringSettings": {
+            "azureMonitorAlertSettings": {
+                "alertsForAllJobFailures": "Enabled",
+                "alertsForAllReplicationIssues": "Enabled",
+                "alertsForAllFailoverIssues": "Enabled",
+            },
+            "classicAlertSettings": {
+                "alertsForCriticalOperations": "Disabled",
+                "emailNotificationsForSiteRecovery": "Enabled",
+            },
+        },
+        "secureScore": "None",
+        "bcdrSecurityLevel": "Poor",
+        "publicNetworkAccess": "Enabled",
+        "restoreSettings": {
+            "crossSubscriptionRestoreSettings": {
+                "crossSubscriptionRestoreState": vault.cross_subscription_restore
+            }
+        },
+    }
+
+
+def _envelope(vault: Vault, properties: dict[str, Json], sku: dict[str, str]) -> dict[str, Json]:
+    identity = {"type": "SystemAssigned", "principalId": vault.identity_principal_id}
+    return {
+        "location": vault.location,
+        "name": vault.name,
+        "etag": f"W/\"datetime'{quote(wire_time(vault.changed_at), safe='')}'\"",
+        **({"tags": vault.tags} if vault.tags else {}),
+        **({"identity": identity} if vault.identity_principal_id else {}),
+        "properties": properties,
+        "id": vault.id,
+        "type": "Microsoft.RecoveryServices/vaults",
+        "sku": sku,
+    }
+
+
+def find_vault(ctx: Context) -> Vault:
+    """The vault that the path names. Raises the front end's 404."""
+    sub, group, name = ctx.params["sub"], ctx.params["rg"], ctx.params["vault"]
+    vault_id = f"/subscriptions/{sub}/resourceGroups/{group}/providers/{PROVIDER}/{name}"
+    vault = ctx.world.store.find(Vault, vault_id)
+    if vault is None:
+        raise resource_not_found(PROVIDER, name, group)
+    return vault
+
+
+@ROUTES.get("/subscriptions/{sub}/providers/Microsoft.RecoveryServices/vaults", action=f"{PROVIDER}/read")
+@ROUTES.get(VAULT.rsplit("/", 1)[0], action=f"{PROVIDER}/read")
+def list_vaults(ctx: Context) -> Answer:
+    page = paged(ctx, ctx.world.store.all(Vault, scope_of(ctx)), PAGE)
+    return Answer(200, {**page, "value": [_listed_vault(vault) for vault in page["value"]]})
+
+
+@ROUTES.get(VAULT, action=f"{PROVIDER}/read")
+def get_vault(ctx: Context) -> Answer:
+    return Answer(200, vault_document(ctx.world, find_vault(ctx)))
+
+
+def _setting(vault: Vault, kind: str, name: str, properties: dict[str, Json]) -> Answer:
+    document = {"id": f"{vault.id}/{kind}/{name}", "name": name, "type": f"{PROVIDER}/{kind}"}
+    return Answer(200, {**document, "properties": properties})
+
+
+@ROUTES.get(VAULT + "/backupconfig/vaultconfig", action=f"{PROVIDER}/backupconfig/read")
+def get_vault_config(ctx: Context) -> Answer:
+    vault = find_vault(ctx)
+    properties = {
+        "enhancedSecurityState": "Enabled",
+        "softDeleteFeatureState": vault.soft_delete_state,
+        "softDeleteRetentionPeriodInDays": vault.soft_delete_days,
+        "isSoftDeleteFeatureStateEditable": vault.soft_delete_state != "AlwaysON",
+    }
+    return _setting(vault, "backupconfig", "vaultconfig", properties)
+
+
+@ROUTES.get(VAULT + "/backupstorageconfig/vaultstorageconfig", action=f"{PROVIDER}/backupstorageconfig/read")
+def get_storage_config(ctx: Context) -> Answer:
+    vault = find_vault(ctx)
+    has_items = bool(ctx.world.store.all(ProtectedItem, vault.id))
+    properties = {
+        "storageModelType": vault.redundancy,
+        "storageType": vault.redundancy,
+        "dedupState": "Disabled",
+        "xcoolState": "Disabled",
+        "storageTypeState": "Locked" if has_items else "Unlocked",
+        "crossRegionRestoreFlag": vault.cross_region_restore,
+    }
+    return _setting(vault, "backupstorageconfig", "vaultstorageconfig", properties)
+
+
+@ROUTES.get(
+    VAULT + "/backupEncryptionConfigs/backupResourceEncryptionConfig",
+    action=f"{PROVIDER}/backupEncryptionConfigs/read",
+)
+def get_encryption_config(ctx: Context) -> Answer:
+    properties = {
+        "useSystemAssignedIdentity": True,
+        "encryptionAtRestType": "MicrosoftManaged",
+        "lastUpdateStatus": "NotEnabled",
+        "infrastructureEncryptionState": "Disabled",
+    }
+    vault = find_vault(ctx)
+    return _setting(vault, "backupEncryptionConfigs", "backupResourceEncryptionConfig", properties)
+
+
+@ROUTES.get(VAULT + "/backupResourceGuardProxies", action=f"{PROVIDER}/backupResourceGuardProxies/read")
+def list_resource_guard_proxies(ctx: Context) -> Answer:
+    find_vault(ctx)
+    return Answer(200, {"value": []})
+
+
+@ROUTES.get(VAULT + "/usages", action=f"{PROVIDER}/usages/read")
+def list_usages(ctx: Context) -> Answer:
+    vault = find_vault(ctx)
+    items = ctx.world.store.all(ProtectedItem, vault.id)
+    health = Counter(item.health_status for item in items)
+    jobs = Counter(job.status for job in ctx.world.store.all(BackupJob, vault.id))
+    critical, warning = health["ActionRequired"], health["ActionSuggested"]
+    counts = (
+        ("ProtectedItemCount", "Backup items/Azure virtual machine backup", len(items)),
+        ("ProtectedItemCriticalCount", "Critical", critical),
+        ("ProtectedItemWarningCount", "Warning", warning),
+        ("IaaSVMProtectedItemCount", "Azure Virtual Machines", len(items)),
+        ("IaaSVMProtectedItemCriticalCount", "Critical", critical),
+        ("IaaSVMProtectedItemWarningCount", "Warning", warning),
+        ("InProgressJobsCount", "In progress", jobs["InProgress"] + jobs["Cancelling"]),
+        ("FailedJobsCount", "Failed", jobs["Failed"]),
+    )
+    return Answer(200, {"value": [usage_document(*count) for count in counts]})
+
+
+def usage_document(name: str, label: str, count: int) -> dict[str, Json]:
+    return {
+        "unit": "Count",
+        "currentValue": count,
+        "limit": -1,
+        "name": {"value": name, "localizedValue": label},
+    }
