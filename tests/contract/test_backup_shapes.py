@@ -1,0 +1,131 @@
+"""Compute and Backup documents hold no member that neither the SDK's models nor the recordings know, and
+where a member was recorded, its value is of a recorded kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import azure.mgmt.compute.models as compute_models
+import azure.mgmt.recoveryservices.models as vault_models
+import azure.mgmt.recoveryservicesbackup.models as backup_models
+import pytest
+
+from azure_ops.emulator.handlers.backup_documents import (
+    container_document,
+    policy_document,
+    protected_item_document,
+    recovery_point_document,
+)
+from azure_ops.emulator.handlers.backup_jobs import job_document
+from azure_ops.emulator.handlers.backup_runs import start_backup
+from azure_ops.emulator.handlers.compute import vm_document
+from azure_ops.emulator.handlers.compute_disks import disk_document, snapshot_document
+from azure_ops.emulator.handlers.vaults import vault_document
+from azure_ops.emulator.records.backup import BackupPolicy
+from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
+from tests.emulator.small_world import NOW, SmallWorld, small_world
+
+RECORDED_ONLY = {
+    ".properties.softDeleteRetentionPeriod",
+    ".properties.virtualMachineId",
+    ".properties.virtualMachineVersion",
+    ".properties.resourceGroup",
+    ".properties.createdWithPolicyType",
+    ".properties.extendedInfo.tasksList[].taskType",
+}
+"""Members that the service sends and the SDK has no field for."""
+
+
+def machines(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    found = []
+    for power, ready in (("running", True), ("running", False), ("deallocated", True)):
+        small.vm.power, small.vm.agent_ready = power, ready
+        document = vm_document(small.world, small.vm, instance_view=True)
+        found.append((document, compute_models.VirtualMachine))
+    return found
+
+
+def disks(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    return [
+        (disk_document(small.world, small.os_disk), compute_models.Disk),
+        (snapshot_document(small.world, small.snapshot), compute_models.Snapshot),
+    ]
+
+
+def vaults(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    small.vault.immutability, small.vault.identity_principal_id = "Unlocked", "principal"
+    return [(vault_document(small.world, small.vault), vault_models.Vault)]
+
+
+def policies(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    model = backup_models.ProtectionPolicyResource
+    return [(policy_document(small.world, one), model) for one in small.world.store.all(BackupPolicy)]
+
+
+def items_and_points(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    world, item = small.world, small.item
+    found = [(protected_item_document(world, item), backup_models.ProtectedItemResource)]
+    start_backup(world, item, NOW + timedelta(days=30))
+    for _ in range(4):
+        small.advance(1400)
+        found.append((protected_item_document(world, item), backup_models.ProtectedItemResource))
+        for point in item.recovery_points:
+            document = recovery_point_document(world, item, point)
+            found.append((document, backup_models.RecoveryPointResource))
+    small.advance(3 * 86400)
+    item.excluded_luns, item.soft_deleted_at = [0], world.clock.now()
+    found.append((protected_item_document(world, item), backup_models.ProtectedItemResource))
+    found.append((container_document(item), backup_models.ProtectionContainerResource))
+    return found
+
+
+def jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    small.vm.agent_ready = False
+    job = start_backup(small.world, small.item, NOW + timedelta(days=30))
+    found = []
+    for _ in range(10):
+        for detail in (True, False):
+            document = job_document(small.world, job, detail=detail)
+            found.append((document, backup_models.JobResource))
+        small.advance(600)
+    assert job.status == "CompletedWithWarnings"
+    return found
+
+
+FAMILIES = (machines, disks, vaults, policies, items_and_points, jobs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_member_is_unknown(family: Callable[[SmallWorld], list[tuple[dict[str, Any], Any]]]) -> None:
+    documents = family(small_world())
+    assert documents
+    for document, model in documents:
+        assert unknown_to_model(document, model) <= RECORDED_ONLY, document["type"]
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not beside this checkout")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_values_are_of_a_recorded_kind(
+    family: Callable[[SmallWorld], list[tuple[dict[str, Any], Any]]],
+) -> None:
+    for document, _ in family(small_world()):
+        recorded = recorded_kinds()[document["type"].lower()]
+        for path, kinds in value_kinds(document).items():
+            if path in recorded:
+                assert kinds <= recorded[path], f"{document['type']} {path}"
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not beside this checkout")
+def test_members_unknown_to_the_sdk_were_recorded() -> None:
+    seen = {path for paths in recorded_kinds().values() for path in paths}
+    assert seen >= RECORDED_ONLY
+
+
+def test_the_check_finds_an_invented_member() -> None:
+    small = small_world()
+    document = vm_document(small.world, small.vm, instance_view=True)
+    document["properties"]["instanceView"]["statuses"][0]["mood"] = "fine"
+    found = unknown_to_model(document, compute_models.VirtualMachine)
+    assert found == {".properties.instanceView.statuses[].mood"}
