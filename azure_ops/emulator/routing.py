@@ -1,4 +1,4 @@
-"""Paths to handlers: matched without regard to case, `//` collapsed, api-version ignored, as the service does."""
+"""Paths to handlers: matched without regard to case, `//` collapsed, api-version ignored, as Azure does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Principal:
     roles: tuple[Role, ...]
 
     def may(self, action: str) -> bool:
-        """One role must allow the action and not take it away again; roles do not subtract from each other."""
+        """One role must allow the action and not take it away again; roles do not subtract from others."""
         return any(role.allows(action) for role in self.roles)
 
 
