@@ -1,0 +1,207 @@
+"""How `KeyedTable` looks: header, lines and columns; draws what is on screen and repaints what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from .columns import Cell, Column, Placed, Tone, natural_key, place
+from .plain_text import fit, visible
+from .row_order import RowOrder
+
+Row = TypeVar("Row")
+
+GUTTER = 3
+"""Cells before the first column: cursor, mark, space."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """What a line on screen was last drawn from."""
+
+    cells: tuple[Cell, ...]
+    state: tuple[bool, bool, bool]
+    strip: Strip
+
+
+class TableLines(ScrollView, Generic[Row]):
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header", "table--sorted", "table--cursor", "table--cursor-blurred", "table--marked",
+        *(f"table--{tone}" for tone in Tone),
+    }  # fmt: skip
+    DEFAULT_CSS = """
+    TableLines {
+        height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; background: transparent;
+        & > .table--header { color: $foreground-muted; }
+        & > .table--sorted { color: $foreground; text-style: bold; }
+        & > .table--cursor { background: $block-cursor-background; color: $block-cursor-foreground;
+                             text-style: bold; }
+        & > .table--cursor-blurred { background: $surface-lighten-1; text-style: bold; }
+        & > .table--marked { text-style: bold; }
+        & > .table--strong { text-style: bold; }
+        & > .table--dim { color: $foreground-muted; }
+        & > .table--good { color: $text-success; }
+        & > .table--warn { color: $text-warning; }
+        & > .table--bad { color: $text-error; }
+        & > .table--busy { color: $text-accent; }
+    }
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Row]],
+        *,
+        key: Callable[[Row], str],
+        natural: Callable[[Row], Any] | None,
+        search: Callable[[Row], str] | None,
+        empty: str,
+        id: str | None,
+        classes: str | None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.columns = tuple(columns)
+        self.empty_text = empty
+        self.sort_column: str | None = None
+        self.sort_descending = False
+        self.cursor_key: str | None = None
+        self._order: RowOrder[Row] = RowOrder(
+            key, natural or (lambda row: natural_key(key(row))), search or self._all_cells
+        )
+        self._placed: list[Placed[Row]] = []
+        self._lines: dict[str, _Line] = {}
+        self._tones: dict[tuple[str, ...], Style] = {}
+
+    @property
+    def filter_text(self) -> str:
+        return self._order.filter_text
+
+    @property
+    def _page(self) -> int:
+        """Rows that fit below the header."""
+        return max(self.size.height - 1, 1)
+
+    def _place_columns(self) -> None:
+        width = self.size.width
+        self._placed = place(self.columns, max(width - GUTTER, 1))
+        self._lines.clear()
+        self.virtual_size = Size(width, len(self._order.shown) + 1)
+        self.refresh()
+
+    def set_columns(self, columns: Sequence[Column[Row]]) -> None:
+        self.columns = tuple(columns)
+        self._place_columns()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._tones.clear()
+        self._lines.clear()
+
+    def _keys_on_screen(self) -> list[str]:
+        top = self.scroll_offset.y
+        return self._order.shown[top : top + self._page]
+
+    def _refresh_row(self, key: str) -> None:
+        """Marks as dirty what reads differently than last drawn."""
+        index = self._order.index(key)
+        top = self.scroll_offset.y
+        if index is None or not top <= index < top + self._page:
+            self._lines.pop(key, None)
+            return
+        line = self._lines.get(key)
+        y = index - top + 1
+        if line is None or line.state != self._state(key):
+            self.refresh(Region(0, y, self.size.width, 1))
+            return
+        cells = self._cells(key)
+        for placed, old, new in zip(self._placed, line.cells, cells, strict=False):
+            if old != new:
+                self.refresh(Region(placed.x + GUTTER, y, placed.width, 1))
+
+    def _cells(self, key: str) -> tuple[Cell, ...]:
+        row = self._order.rows[key]
+        return tuple(placed.column.cell(row) for placed in self._placed)
+
+    def _state(self, key: str) -> tuple[bool, bool, bool]:
+        """Under the cursor, marked, table focused (only said of the row under the cursor)."""
+        under = key == self.cursor_key
+        return under, key in self._order.marks, under and self.has_focus
+
+    def _all_cells(self, row: Row) -> str:
+        return " ".join(column.cell(row).text for column in self.columns)
+
+    def _style(self, *names: str) -> Style:
+        style = self._tones.get(names)
+        if style is None:
+            style = self.rich_style
+            for name in names:
+                style += self.get_component_rich_style(f"table--{name}", partial=True)
+            self._tones[names] = style
+        return style
+
+    def render_line(self, y: int) -> Strip:
+        if y == 0:
+            return self._header()
+        index = self.scroll_offset.y + y - 1
+        if index < len(self._order.shown):
+            return self._draw(self._order.shown[index])
+        if y == 1 and not self._order.shown:
+            text = self.empty_text if not self.filter_text else f"No row matches {self.filter_text}"
+            return Strip([Segment(fit(" " * GUTTER + visible(text), self.size.width), self._style("dim"))])
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _header(self) -> Strip:
+        plain = self._style("header")
+        segments = [Segment(" " * GUTTER, plain)]
+        at = 0
+        for column, x, width in self._placed:
+            title = column.title
+            style = plain
+            if column.id == self.sort_column:
+                title += " ▼" if self.sort_descending else " ▲"
+                style = self._style("header", "sorted")
+            segments.append(Segment(" " * (x - at), plain))
+            segments.append(Segment(fit(title, width, right=column.right), style))
+            at = x + width
+        return Strip(segments).adjust_cell_length(self.size.width, plain)
+
+    def _draw(self, key: str) -> Strip:
+        state, cells = self._state(key), self._cells(key)
+        line = self._lines.get(key)
+        if line is not None and line.state == state and line.cells == cells:
+            return line.strip
+        under, marked, focused = state
+        names = ("marked",) if marked else ()
+        if under:
+            names = (*names, "cursor" if focused else "cursor-blurred")
+        base = self._style(*names)
+        pointer = ("▶" if focused else "▷") if under else " "
+        segments = [Segment(f"{pointer}{'◆' if marked else ' '} ", base)]
+        at = 0
+        for (column, x, width), cell in zip(self._placed, cells, strict=False):
+            if x > at:
+                segments.append(Segment(" " * (x - at), base))
+            style = base if cell.tone is Tone.PLAIN or focused else self._style(cell.tone, *names)
+            segments.append(Segment(fit(cell.text, width, right=column.right), style))
+            at = x + width
+        strip = Strip(segments).adjust_cell_length(self.size.width, base)
+        self._remember(key, _Line(cells, state, strip))
+        return strip
+
+    def _remember(self, key: str, line: _Line) -> None:
+        if len(self._lines) > 4 * self._page + 64:
+            wanted = set(self._keys_on_screen())
+            self._lines = {key: line for key, line in self._lines.items() if key in wanted}
+        self._lines[key] = line
+
+
+def sort_key_of(column: Column[Row]) -> Callable[[Row], Any]:
+    if column.sort_key is not None:
+        return column.sort_key
+    return lambda row: natural_key(column.cell(row).text)
