@@ -1,0 +1,188 @@
+"""The command line: `azrecover`, and `azrecover emulator|engine|journal|doctor …`.
+
+Nothing slow is imported before it is known to be needed; every mistake is one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from azure_ops.cloud import CloudSettings
+
+    from .config import Config
+
+COMMANDS = {
+    "emulator": "a faithful Azure on this machine: start, serve, env, status, stop, fault",
+    "engine": "the process that talks to Azure: status, stop, log",
+    "journal": "what was done: list, show, export",
+    "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
+}
+CLOUDS = ("public", "usgovernment", "china")
+_WITH_VALUE = {"--cloud", "--arm-endpoint", "--ca", "--subscription", "--client-id"}
+_CREDENTIALS = (
+    "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_FEDERATED_TOKEN_FILE", "AZURE_USERNAME", "AZURE_PASSWORD", "MSI_ENDPOINT", "MSI_SECRET",
+    "IMDS_ENDPOINT", "AZURE_TOKEN_CREDENTIALS",
+)  # fmt: skip
+"""Left out of the emulator's environment: a real secret must not be offered to it."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _fail(f"{message}. See 'azrecover --help'.")
+
+
+def _fail(line: str, code: int = 2) -> NoReturn:
+    print(f"azrecover: {line}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  {name:<10} {about}" for name, about in COMMANDS.items())
+    made = _Parser(
+        prog="azrecover",
+        usage="azrecover [options] [command …]",
+        description="Get Azure virtual machines back: Backup, Site Recovery and snapshots in the terminal.",
+        epilog=f"commands:\n{commands}\n\nWithout a command the console opens. 'azrecover --emulator' needs no Azure.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = made.add_argument
+    add("--emulator", action="store_true", help="work on the emulator; it is started when none runs")
+    add("--cloud", choices=CLOUDS, help="which Azure (public)")
+    add("--arm-endpoint", metavar="URL", help="another Resource Manager (env AZRECOVER_ARM_ENDPOINT)")
+    add("--ca", metavar="FILE", help="CA certificates for that endpoint (env AZRECOVER_CA)")
+    add("--client-id", metavar="ID", default="", help="client id of a user-assigned managed identity")
+    add("--subscription", metavar="ID", action="append", default=[], help="only this one; may be repeated")
+    add("--read-only", action="store_true", help="look, never act")
+    add("--version", action="store_true", help="say the version and end")
+    return made
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], str, list[str]]:
+    """Options of ours, the command (may be empty), and the rest, which belongs to the command."""
+    skip = False
+    for position, word in enumerate(argv):
+        if skip:
+            skip = False
+        elif word.startswith("-"):
+            skip = word in _WITH_VALUE
+        else:
+            return list(argv[:position]), word, list(argv[position + 1 :])
+    return list(argv), "", []
+
+
+def settings_from(options: argparse.Namespace, config: Config) -> CloudSettings:
+    """Raises SystemExit with one line for a combination that makes no sense."""
+    from azure_ops.cloud import CloudSettings
+
+    endpoint = options.arm_endpoint or ("" if options.cloud else os.environ.get("AZRECOVER_ARM_ENDPOINT", ""))
+    ca_file = options.ca or (os.environ.get("AZRECOVER_CA", "") if endpoint else "")
+    if endpoint and options.cloud:
+        _fail("--cloud and --arm-endpoint exclude each other")
+    if endpoint and not endpoint.startswith("https://"):
+        _fail(f"--arm-endpoint must start with https://, not {endpoint!r}: Azure's clients send no token without TLS")
+    if options.ca and not endpoint:
+        _fail("--ca needs --arm-endpoint: the public clouds are checked against the system's certificates")
+    if ca_file and not os.path.isfile(ca_file):
+        _fail(f"the CA file {ca_file!r} does not exist")
+    return CloudSettings(
+        name="custom" if endpoint else options.cloud or "public",
+        arm_endpoint=endpoint.rstrip("/"),
+        ca_file=os.path.abspath(ca_file) if ca_file else "",
+        subscriptions=tuple(options.subscription),
+        client_id=options.client_id,
+        read_only=options.read_only or config.read_only,
+    )
+
+
+def use_emulator() -> None:
+    """Starts the emulator or finds the running one, and points this process at it."""
+    command = [sys.executable, "-m", "azure_ops.emulator", "start"]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    try:
+        ready = json.loads(answer.stdout.strip().splitlines()[-1])
+        environment = {
+            "AZRECOVER_ARM_ENDPOINT": ready["endpoint"],
+            "AZRECOVER_CA": ready["ca_file"],
+            "IDENTITY_ENDPOINT": ready["identity_endpoint"],
+            "IDENTITY_HEADER": ready["identity_header"],
+        }
+    except (IndexError, ValueError, KeyError):
+        said = answer.stderr.strip().splitlines()
+        _fail(f"the emulator did not start: {said[-1] if said else f'exit code {answer.returncode}'}", 1)
+    for name in _CREDENTIALS:
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    ours, command, rest = split(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(ours)
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"azrecover {version('azrecover')}")
+        return 0
+    if command and command not in COMMANDS:
+        _fail(f"unknown command {command!r}; known are {', '.join(COMMANDS)}")
+    if command == "emulator":
+        return _become("emulator", rest)
+    from . import config as config_file
+
+    try:
+        config = config_file.load()
+    except config_file.ConfigUnusable as error:
+        _fail(str(error))
+    if options.emulator:
+        if options.cloud or options.arm_endpoint:
+            _fail("--emulator brings its own endpoint: leave out --cloud and --arm-endpoint")
+        if not command:
+            _refuse_bad_terminal()
+        use_emulator()
+    settings = settings_from(options, config)
+    if command in ("engine", "journal"):
+        return _become(command, [*rest, *settings.to_argv()])
+    if command == "doctor":
+        from .doctor import main as doctor
+
+        return doctor(settings, config, rest)
+    _refuse_bad_terminal()
+    return _open_console(settings, config)
+
+
+def _become(module: str, arguments: list[str]) -> int:
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", f"azure_ops.{module}", *arguments])  # noqa: S606
+
+
+def _refuse_bad_terminal() -> None:
+    from .terminal import why_unusable
+
+    reason = why_unusable()
+    if reason:
+        _fail(reason)
+
+
+def _open_console(settings: CloudSettings, config: Config) -> int:
+    from . import keys, terminal
+
+    try:
+        table = keys.KeyTable(config.keys)
+    except keys.KeyClash as error:
+        _fail(f"{config.path}: {error}")
+    terminal.prepare(config.colours)
+    from .app import run
+
+    return run(settings, config, table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,143 @@
+"""From a key to a started operation: target → form → plan → confirmation → engine. One coroutine for every action.
+
+The target objects are taken at the moment of the key and never looked up again by row. Called by `app.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from azure_ops import wire
+from azure_ops.actions import ALL
+from azure_ops.actions.spec import Action, Target
+from azure_ops.errors import RecoveryError, Refused
+from azure_ops.model import FleetItem, Plan, Risk
+from widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from .app import Console
+    from .screens.confirm import Consent
+
+ACTIONS: dict[str, Action] = {action.id: action for action in ALL}
+READ_ONLY_REASON = "This console is read-only."
+
+
+def key_of(target: Target) -> str:
+    return target.key if isinstance(target, FleetItem) else target.id
+
+
+def name_of(target: Target) -> str:
+    return visible(target.name if isinstance(target, FleetItem) else target.title or target.operation)
+
+
+class Flows:
+    """At most one flow at a time; a second key press replaces one that has sent nothing yet."""
+
+    def __init__(self, app: Console) -> None:
+        self._app = app
+        self._sending = False
+
+    def why_not(self, action: Action, target: Target) -> str:
+        """The reason in one line, empty when it may be tried. The one place where read-only mode is decided."""
+        if action.risk > Risk.LOOK and self._app.read_only:
+            return READ_ONLY_REASON
+        return action.why_not(target) or ""
+
+    def start(self, action_id: str, targets: Sequence[Target]) -> None:
+        action = ACTIONS[action_id]
+        if self._sending:
+            self._app.tell("The operation before this one is just being sent.", "warning")
+        elif not targets:
+            self._app.tell(f"{action.title}: there is nothing under the cursor for it.", "warning")
+        else:
+            flow = self._guarded(action, tuple(targets))
+            self._app.run_worker(flow, group="flow", exclusive=True, exit_on_error=False)
+
+    def cancel(self) -> bool:
+        """Escape while the engine still reads for a form or plan; True when there was something to cancel."""
+        if self._sending:
+            return False
+        return bool(self._app.workers.cancel_group(self._app, "flow"))
+
+    async def _guarded(self, action: Action, targets: tuple[Target, ...]) -> None:
+        try:
+            await self._run(action, targets)
+        except RecoveryError as error:
+            await self._app.show_error(f"{action.title} of {_names(targets)}", error)
+        finally:
+            self._sending = False
+            self._app.busy("")
+
+    async def _run(self, action: Action, targets: tuple[Target, ...]) -> None:
+        targets = self._possible(action, targets)
+        if not targets:
+            return
+        keys = tuple(key_of(target) for target in targets)
+        answers = await self._ask(action, targets, keys)
+        if answers is None:
+            return
+        self._app.busy(f"{action.title}: making the plan for {_names(targets)} …")
+        request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
+        plan = (await self._app.link.ask(request, wire.GotPlan)).plan
+        started = await self._confirm(plan)
+        if started:
+            self._app.operations_started(plan, started)
+
+    def _possible(self, action: Action, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        """Those on which it may be tried; the others are told with their reasons."""
+        if len(targets) > 1 and not action.many:
+            self._app.tell(f"{action.title} takes one target at a time: clear the marks with esc.", "warning")
+            return ()
+        reasons = {key_of(target): self.why_not(action, target) for target in targets}
+        possible = tuple(target for target in targets if not reasons[key_of(target)])
+        for target in targets:
+            reason = reasons[key_of(target)]
+            if reason:
+                self._app.tell(f"{name_of(target)}: {reason}", "warning", title=f"{action.title} is not possible")
+        return possible
+
+    async def _ask(
+        self, action: Action, targets: tuple[Target, ...], keys: tuple[str, ...]
+    ) -> dict[str, str] | None:
+        self._app.busy(f"{action.title}: reading what can be chosen for {_names(targets)} …")
+        prepared = await self._app.link.ask(wire.Prepare(action=action.id, keys=keys), wire.Prepared)
+        self._app.busy("")
+        if not prepared.form.fields:
+            return {}
+        from .screens.action_form import ActionForm
+
+        title = f"{action.title} of {_names(targets)}"
+        return await self._app.push_screen_wait(ActionForm(title, prepared.form, prepared.checks))
+
+    async def _confirm(self, plan: Plan) -> tuple[str, ...]:
+        """Ids of the started operations, none when the user went back."""
+        from .screens.confirm import ConfirmPlan
+
+        changes: tuple[str, ...] = ()
+        while True:
+            self._app.busy("")
+            consent: Consent | None = await self._app.push_screen_wait(ConfirmPlan(plan, changes))
+            if consent is None:
+                return ()
+            answer = await self._send(plan, consent)
+            if isinstance(answer, wire.Confirmed):
+                return answer.operation_ids
+            plan, changes = answer.plan, answer.changes
+
+    async def _send(self, plan: Plan, consent: Consent) -> wire.Confirmed | wire.Replanned:
+        if self._app.read_only:
+            raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
+        self._app.busy(f"{plan.title}: sending …")
+        self._sending = True
+        try:
+            request = wire.Confirm(plan_id=plan.id, typed=consent.typed, understood=consent.understood)
+            return await self._app.link.confirm(request)
+        finally:
+            self._sending = False
+
+
+def _names(targets: Sequence[Target]) -> str:
+    shown = [name_of(target) for target in targets[:3]]
+    more = len(targets) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,131 @@
+"""The only key table: what each key does, for the screens' bindings, the footer, the help and docs/keys.md.
+
+Lower case looks, upper case acts (always through a plan). Users give other keys in `config.toml`, `[keys]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    id: str
+    """Of an action in `azure_ops.actions`, or of a command of the console."""
+    keys: tuple[str, ...]
+    """As Textual names them, or a single character."""
+    title: str
+    section: str
+    short: str = ""
+    """For the footer; empty = never there."""
+
+    @property
+    def shown(self) -> str:
+        return " ".join(display(key) for key in self.keys)
+
+
+MOVE, LOOK, ACT, TOOL = "Moving about", "Looking", "Acting (always through a plan)", "The console"
+
+TABLE: tuple[Key, ...] = (
+    Key("pane-1", ("1",), "Virtual machines", MOVE),
+    Key("pane-2", ("2",), "Recovery points", MOVE),
+    Key("pane-3", ("3",), "Replication", MOVE),
+    Key("pane-4", ("4",), "Operations and jobs", MOVE),
+    Key("pane-5", ("5",), "Requests sent to Azure", MOVE),
+    Key("next-pane", ("tab",), "Next pane", MOVE),
+    Key("previous-pane", ("shift+tab",), "Previous pane", MOVE),
+    Key("next-tab", ("]",), "Next tab of this window", MOVE),
+    Key("previous-tab", ("[",), "Previous tab of this window", MOVE),
+    Key("down", ("j",), "Down (also ↓)", MOVE),
+    Key("up", ("k",), "Up (also ↑)", MOVE),
+    Key("top", ("g",), "First row (also Home)", MOVE),
+    Key("bottom", ("G",), "Last row (also End)", MOVE),
+    Key("open", ("enter",), "Open what is under the cursor", MOVE),
+    Key("back", ("escape",), "Back: clears filter, zoom, marks; never quits", MOVE),
+    Key("filter", ("/",), "Filter rows", LOOK, "Filter"),
+    Key("sort", ("s",), "Sort by the next column", LOOK),
+    Key("mark", ("space",), "Mark the row; actions then take all marked rows", LOOK),
+    Key("zoom", ("+",), "Give this pane the whole screen", LOOK),
+    Key("unzoom", ("_",), "Show all panes again", LOOK),
+    Key("details", ("d",), "Everything known about this row", LOOK),
+    Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
+    Key("copy", ("c",), "Copy the resource id to your terminal's clipboard", LOOK),
+    Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
+    Key("refresh", ("r",), "Read again now", LOOK),
+    Key("pause", ("p",), "Pause or resume reading", LOOK),
+    Key("menu", ("a",), "All actions of this row, with key, risk or why not", ACT, "Actions"),
+    Key("backup-now", ("B",), "Back up now", ACT, "Backup"),
+    Key("snapshot-disks", ("S",), "Snapshot the disks", ACT, "Snapshot"),
+    Key("test-failover", ("F",), "Test failover", ACT, "TestFail"),
+    Key("clean-up-test-failover", ("T",), "Tear the test failover down", ACT, "TearDown"),
+    Key("failover", ("O",), "Fail over", ACT, "Failover"),
+    Key("commit-failover", ("C",), "Commit the failover", ACT, "Commit"),
+    Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
+    Key("palette", (":", "ctrl+p"), "Find anything: VMs, actions, commands", TOOL),
+    Key("help", ("?",), "This help", TOOL, "Help"),
+    Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
+)
+
+_NAMES = {
+    "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",
+    "ctrl+q": "^q", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+", "underscore": "_",
+}  # fmt: skip
+
+
+class KeyClash(Exception):
+    """One line: which key, wanted by whom."""
+
+
+def display(key: str) -> str:
+    return _NAMES.get(key, key)
+
+
+def with_remaps(remaps: dict[str, str]) -> tuple[Key, ...]:
+    """The table with the user's own keys. Raises `KeyClash` for unknown ids and for two things on one key."""
+    ids = {key.id for key in TABLE}
+    for unknown in sorted(set(remaps) - ids):
+        raise KeyClash(f"keys.{unknown}: there is no such action or command; docs/keys.md lists them")
+    table = tuple(replace(key, keys=(remaps[key.id],)) if key.id in remaps else key for key in TABLE)
+    check(table)
+    return table
+
+
+def check(table: tuple[Key, ...]) -> None:
+    """Raises `KeyClash` when two things want one key."""
+    taken: dict[str, str] = {}
+    for entry in table:
+        for key in entry.keys:
+            if key in taken:
+                raise KeyClash(f"key {display(key)!r} is wanted by {taken[key]} and by {entry.id}")
+            taken[key] = entry.id
+
+
+class KeyTable:
+    """The table as it holds in this session."""
+
+    def __init__(self, remaps: dict[str, str] | None = None) -> None:
+        self.all = with_remaps(remaps or {})
+        self._by_id = {key.id: key for key in self.all}
+
+    def of(self, id: str) -> Key | None:
+        return self._by_id.get(id)
+
+    def shown(self, id: str) -> str:
+        """The key as the user reads it, empty when the id has none."""
+        key = self._by_id.get(id)
+        return display(key.keys[0]) if key else ""
+
+    def bindings(self, ids: frozenset[str], actions: frozenset[str]) -> list[Binding]:
+        """Bindings of a screen: commands call `action_run('id')`, actions `action_act('id')`."""
+        from textual.binding import Binding
+
+        return [
+            Binding(key, f"{'act' if entry.id in actions else 'run'}('{entry.id}')", entry.title, show=False)
+            for entry in self.all
+            if entry.id in ids or entry.id in actions
+            for key in entry.keys
+        ]

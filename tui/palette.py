@@ -1,0 +1,73 @@
+"""The palette's index: commands, actions, VMs and operations, found by words. Pure; the screen is beside it.
+
+Textual's own palette asks its providers for every letter and stalls on large fleets; this one scans a list of
+ready strings and stops at what fits on a screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from azure_ops.model import FleetItem, Operation
+from widgets.plain_text import visible
+
+from .keys import ACT, MOVE, KeyTable
+
+MOST_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    kind: str
+    """`command`, `action`, `vm` or `operation`."""
+    id: str
+    title: str
+    note: str = ""
+    text: str = ""
+    """What is searched: lower case."""
+
+
+def entries(
+    keys: KeyTable,
+    actions: dict[str, tuple[str, ...]],
+    items: Iterable[FleetItem],
+    operations: Iterable[Operation],
+) -> list[Entry]:
+    """`actions`: further words by action id."""
+    found: list[Entry] = []
+    for key in keys.all:
+        kind = "action" if key.id in actions else "command"
+        if key.section == MOVE or (key.section == ACT and kind == "command" and key.id != "menu"):
+            continue
+        words = " ".join((key.id, key.title, *actions.get(key.id, ())))
+        found.append(Entry(kind, key.id, key.title, key.shown, words.lower()))
+    found += [_of_operation(operation) for operation in operations]
+    found += [_of_vm(item) for item in items]
+    return found
+
+
+def _of_operation(operation: Operation) -> Entry:
+    title = visible(operation.title)
+    return Entry("operation", operation.id, title, operation.phase.value, f"{title} {operation.phase}".lower())
+
+
+def _of_vm(item: FleetItem) -> Entry:
+    name, group = visible(item.name), visible(item.resource_group)
+    return Entry("vm", item.key, name, f"{group} · {item.location}", f"{name} {group} {item.location}".lower())
+
+
+def search(index: list[Entry], query: str) -> list[Entry]:
+    """The best first: titles that begin with the query, then those that hold it, then the rest; all words match."""
+    words = query.lower().split()
+    if not words:
+        return index[:MOST_SHOWN]
+    whole = " ".join(words)
+    best: tuple[list[Entry], ...] = ([], [], [])
+    for entry in index:
+        if all(word in entry.text for word in words):
+            title = entry.title.lower()
+            rank = 0 if title.startswith(whole) else 1 if whole in title else 2
+            if len(best[rank]) < MOST_SHOWN:
+                best[rank].append(entry)
+    return [entry for each in best for entry in each][:MOST_SHOWN]

@@ -1,0 +1,74 @@
+"""Every action with its key and risk, or why it is not possible on this row. Opened with `a`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import on
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from azure_ops.model import Risk
+from widgets.page import Page
+from widgets.plain_text import fit, plain, visible
+
+from .confirm import RISK_WORDS
+from .dialog import Dialog
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: str
+    key: str
+    title: str
+    risk: Risk
+    why_not: str = ""
+
+
+class ActionMenu(Dialog[str]):
+    """Closes with the id of the chosen action, or None. Pressing an action's own key chooses it too."""
+
+    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+        super().__init__(f"Actions on {visible(name)}", "↑↓ and enter, or the key itself · esc back")
+        self.entries = sorted(entries, key=lambda entry: bool(entry.why_not))
+
+    def page(self) -> Page:
+        possible = sum(not entry.why_not for entry in self.entries)
+        return Page().text(f"{possible} of {len(self.entries)} are possible now.", style="$text-muted")
+
+    def controls(self) -> list[Widget]:
+        return [OptionList(*(Option(_label(entry), id=entry.id) for entry in self.entries), markup=False)]
+
+    def on_mount(self) -> None:
+        menu = self.query_one(OptionList)
+        menu.highlighted = 0 if self.entries else None
+        menu.focus()
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+    def on_key(self, event: object) -> None:
+        from textual.events import Key
+
+        if isinstance(event, Key):
+            for entry in self.entries:
+                if entry.key and event.character == entry.key:
+                    event.stop()
+                    self.dismiss(entry.id)
+                    return
+
+
+def _label(entry: Entry) -> Content:
+    style = "$text-muted" if entry.why_not else ""
+    first = Content.assemble(
+        plain(f"{fit(entry.key or '·', 3)} ", "bold $accent" if not entry.why_not else style),
+        plain(f"{fit(entry.title, 30)} ", style or "bold"),
+        plain(f"risk {int(entry.risk)}: {RISK_WORDS[entry.risk]}", "$text-muted"),
+    )
+    if not entry.why_not:
+        return first
+    return Content.assemble(first, "\n", plain(f"    ✖ {entry.why_not}", "$text-warning"))

@@ -1,0 +1,166 @@
+"""The plan, in plain words, and the ceremony that its risk asks for. Opened by `flows.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import on
+from textual.widget import Widget
+from textual.widgets import Button, Checkbox, Input
+
+from azure_ops.model import Check, CheckState, Plan, Risk
+from widgets.page import Page
+from widgets.plain_text import plain, visible
+
+from .dialog import Dialog, button_row
+
+RISK_WORDS = {
+    Risk.LOOK: "looks only",
+    Risk.CREATES: "creates something, cheap to undo",
+    Risk.COSTS: "costs money or blocks others",
+    Risk.CHANGES: "changes a running service, can be undone",
+    Risk.DESTROYS: "destroys a way back",
+}
+_SIGNS = {
+    CheckState.OK: ("✔", "$text-success"),
+    CheckState.WARNING: ("▲", "$text-warning"),
+    CheckState.FAILED: ("✖", "$text-error"),
+    CheckState.UNKNOWN: ("?", "$text-muted"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    typed: str = ""
+    understood: bool = False
+
+
+def check_lines(page: Page, checks: tuple[Check, ...]) -> None:
+    for check in checks:
+        sign, style = _SIGNS[check.state]
+        detail = f": {check.detail}" if check.detail else ""
+        page.bullet(f"{check.label}{detail}", sign=f"{sign} {check.state.value:<7}", sign_style=style)
+        if check.fix:
+            page.note(f"→ {check.fix}", indent=5)
+
+
+def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
+    page = Page()
+    if changes:
+        page.text("The target changed since you saw the plan; nothing was sent. Now:", style="bold $text-warning")
+        for change in changes:
+            page.bullet(change, sign="▲", style="$text-warning")
+        page.blank()
+    for reason in plan.refused:
+        page.bullet(reason, sign="✖ not possible:", style="bold $text-error")
+    if plan.losses:
+        page.heading("What is lost or cannot be undone")
+        for loss in plan.losses:
+            page.bullet(loss, sign="✖", style="$text-error")
+    page.heading("What will happen")
+    for consequence in plan.consequences:
+        page.bullet(consequence)
+    if plan.checks:
+        page.heading("Checked just now")
+        check_lines(page, plan.checks)
+    page.heading("What is sent")
+    for request in plan.requests:
+        page.bullet(f"{request.method} {request.url}", sign="→")
+        if request.body:
+            page.note(request.body)
+    if plan.permissions:
+        page.heading("Permission it needs")
+        for permission in plan.permissions:
+            page.bullet(permission)
+    return page
+
+
+class ConfirmPlan(Dialog[Consent]):
+    """Closes with the consent, or None. The engine checks name and tick again by itself."""
+
+    def __init__(self, plan: Plan, changes: tuple[str, ...] = ()) -> None:
+        super().__init__(plan.title, _hints(plan))
+        self.plan = plan
+        self.changes = changes
+        self.TONE = {Risk.CHANGES: "-warning", Risk.DESTROYS: "-danger"}.get(plan.risk, "")
+
+    def page(self) -> Page:
+        return plan_page(self.plan, self.changes)
+
+    def controls(self) -> list[Widget]:
+        if self.plan.refused:
+            return [button_row(Button("Close", id="cancel"))]
+        found: list[Widget] = []
+        if self.plan.confirm_name:
+            found.append(_name_input(self.plan.confirm_name))
+        if self.plan.risk >= Risk.DESTROYS:
+            losses = "; ".join(self.plan.losses) or "this cannot be undone"
+            found.append(Checkbox(plain(f"I understand: {losses}"), id="understood"))
+        go = Button("Go ahead", id="go", variant="error" if self.plan.risk >= Risk.CHANGES else "primary")
+        return [*found, button_row(Button("Cancel", id="cancel"), go)]
+
+    def on_mount(self) -> None:
+        first = "#go" if self.plan.risk <= Risk.CREATES else "#cancel"
+        if self.plan.confirm_name:
+            first = "#typed"
+        if self.plan.refused:
+            first = "#cancel"
+        self.query_one(first).focus()
+        self._enable()
+
+    def consent(self) -> Consent | None:
+        """None while the ceremony is not complete."""
+        if self.plan.refused:
+            return None
+        typed = self.query_one("#typed", Input).value if self.plan.confirm_name else ""
+        understood = self.plan.risk >= Risk.DESTROYS and self.query_one("#understood", Checkbox).value
+        name = self.plan.confirm_name
+        if name and typed.strip() not in (visible(name), phrase(name)):
+            return None
+        if self.plan.risk >= Risk.DESTROYS and not understood:
+            return None
+        return Consent(typed=name, understood=understood)
+
+    def _enable(self) -> None:
+        if not self.plan.refused:
+            self.query_one("#go", Button).disabled = self.consent() is None
+
+    @on(Input.Changed)
+    @on(Checkbox.Changed)
+    def _changed(self) -> None:
+        self._enable()
+
+    @on(Input.Submitted)
+    def _next(self) -> None:
+        if self.consent() is None:
+            self.screen.focus_next()
+        else:
+            self.query_one("#go").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(self.consent() if event.button.id == "go" else None)
+
+
+def phrase(name: str) -> str:
+    """What has to be typed: the name, without what no keyboard has (names come from Azure and may hold anything)."""
+    return "".join(letter for letter in visible(name) if " " <= letter <= "~").strip() or "yes"
+
+
+def _name_input(name: str) -> Input:
+    field = Input(placeholder=f"type {phrase(name)} to confirm", id="typed")
+    field.cursor_blink = False
+    return field
+
+
+def _hints(plan: Plan) -> str:
+    risk = f"risk {int(plan.risk)}: {RISK_WORDS[plan.risk]}"
+    if plan.refused:
+        return f"{risk} · esc back"
+    if plan.risk >= Risk.DESTROYS:
+        return f"{risk} · type the name, tab, space to tick, tab, enter · ↑↓ scroll · esc back"
+    if plan.confirm_name:
+        return f"{risk} · type the name, tab, enter · ↑↓ scroll · esc back"
+    if plan.risk >= Risk.COSTS:
+        return f"{risk} · tab to 'Go ahead', enter · ↑↓ scroll · esc back"
+    return f"{risk} · enter to go ahead · ↑↓ scroll · esc back"

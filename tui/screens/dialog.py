@@ -1,0 +1,78 @@
+"""What all dialogs share: a framed box with a title, a scrolling page, widgets below it and a line of hints."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from widgets.page import Page, PageView
+from widgets.plain_text import plain
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result], Generic[Result]):
+    """Escape closes with None. Arrow keys scroll the page wherever the focus is."""
+
+    BINDINGS = [  # noqa: RUF012
+        Binding("escape", "close", "Back", show=False),
+        Binding("up", "scroll_page(-1)", show=False),
+        Binding("down", "scroll_page(1)", show=False),
+        Binding("pageup", "scroll_page(-10)", show=False),
+        Binding("pagedown", "scroll_page(10)", show=False),
+    ]
+    TONE = ""
+    """CSS class of the frame: empty, `-warning` or `-danger`."""
+
+    def __init__(self, title: str, hints: str = "esc back") -> None:
+        super().__init__()
+        self.heading = title
+        self.hints = hints
+
+    def page(self) -> Page:
+        return Page()
+
+    def controls(self) -> list[Widget]:
+        """Between page and hints."""
+        return []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box", classes=self.TONE) as box:
+            box.border_title = plain(self.heading)
+            with VerticalScroll(id="scroll", can_focus=False):
+                yield PageView(self.page(), id="page")
+            yield from self.controls()
+            yield Static(plain(self.hints), id="hints", markup=False)
+
+    def show_page(self, page: Page) -> None:
+        self.query_one("#page", PageView).show(page)
+
+    def action_scroll_page(self, lines: int) -> None:
+        self.query_one("#scroll", VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def button_row(*buttons: Widget) -> Horizontal:
+    return Horizontal(*buttons, id="buttons")
+
+
+class Message(Dialog[None]):
+    """Something to read; Enter or Escape closes it."""
+
+    BINDINGS = [Binding("enter", "close", show=False)]  # noqa: RUF012
+
+    def __init__(self, title: str, page: Page, hints: str = "enter or esc back", tone: str = "") -> None:
+        super().__init__(title, hints)
+        self._page_shown = page
+        self.TONE = tone
+
+    def page(self) -> Page:
+        return self._page_shown

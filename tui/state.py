@@ -1,0 +1,103 @@
+"""The console's copy of what the engine knows, kept up to date from its differences. No screen in here.
+
+`link.py` writes it, screens and flows read it. What a key acts on is taken from here at the moment of the key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from azure_ops import wire
+from azure_ops.model import FleetItem, Job, Operation, RequestLine, SourceState, Vault
+
+REQUESTS_KEPT = 500
+_PACE_NEEDS_S = 2.0
+"""Local seconds between two looks at the service's clock before its pace is believed."""
+
+
+class ServiceClock:
+    """The service's time between two messages. The emulator's clock runs faster than ours, and not always
+    evenly, so its pace is measured from the last two messages; it never goes back."""
+
+    def __init__(self) -> None:
+        self._at = datetime.now(UTC)
+        self._seen = time.monotonic()
+        self._pace = 1.0
+        self._known = False
+
+    def learn(self, service_at: datetime) -> None:
+        seen = time.monotonic()
+        passed = seen - self._seen
+        if self._known and passed < _PACE_NEEDS_S and abs((service_at - self.now()).total_seconds()) < 1:
+            return
+        if self._known and passed >= _PACE_NEEDS_S:
+            pace = (service_at - self._at).total_seconds() / passed
+            self._pace = 1.0 if 0.9 < pace < 1.1 else max(0.0, pace)
+        self._at, self._seen, self._known = service_at, seen, True
+
+    def now(self) -> datetime:
+        return self._at + timedelta(seconds=(time.monotonic() - self._seen) * self._pace)
+
+
+class ConsoleState:
+    def __init__(self) -> None:
+        self.items: dict[str, FleetItem] = {}
+        self.jobs: dict[str, Job] = {}
+        self.operations: dict[str, Operation] = {}
+        self.sources: dict[str, SourceState] = {}
+        self.vaults: tuple[Vault, ...] = ()
+        self.requests: deque[RequestLine] = deque(maxlen=REQUESTS_KEPT)
+        self.clock = ServiceClock()
+        self.complete = False
+        """True once a full state of the fleet has come in."""
+        self.welcome: wire.Welcome | None = None
+        self.paused = False
+
+    def service_now(self) -> datetime:
+        return self.clock.now()
+
+    def apply_fleet(self, delta: wire.FleetDelta) -> None:
+        self.clock.learn(delta.service_at)
+        if delta.first:
+            self.items.clear()
+            self.complete = False
+        for key in delta.removed:
+            self.items.pop(key, None)
+        self.items.update((item.key, item) for item in delta.changed)
+        self.sources.update((source.name, source) for source in delta.sources)
+        if delta.vaults:
+            self.vaults = delta.vaults
+        self.complete = self.complete or not delta.more
+
+    def apply_jobs(self, delta: wire.JobsDelta) -> None:
+        if delta.service_at:
+            self.clock.learn(delta.service_at)
+        for job_id in delta.removed:
+            self.jobs.pop(job_id, None)
+        self.jobs.update((job.id, job) for job in delta.changed)
+
+    def apply_operations(self, delta: wire.OperationsDelta) -> None:
+        if delta.service_at:
+            self.clock.learn(delta.service_at)
+        self.operations.update((operation.id, operation) for operation in delta.changed)
+
+    def running(self) -> list[Operation]:
+        """Ours that are not at their end, oldest first."""
+        return [each for each in self.operations.values() if not each.phase.ended]
+
+    def job_of(self, operation: Operation) -> Job | None:
+        """The newest facts: the jobs list may be ahead of the operation's own copy, or the other way round."""
+        listed = self.jobs.get(operation.job_id) if operation.job_id else None
+        own = operation.job
+        if own is None or listed is None:
+            return own or listed
+        if own.tasks and not listed.tasks:
+            return own
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return listed if (listed.read_at or oldest) > (own.read_at or oldest) else own
+
+    def faults(self) -> Iterable[SourceState]:
+        return [source for source in self.sources.values() if source.error]
