@@ -1,16 +1,22 @@
 """What an action is: data, a pure reason why not, and coroutines that plan and run. Keys are not in it.
 
-The console imports this for titles, risks and reasons; only the engine calls `choices`, `plan` and `run`.
+The console imports this for titles, risks and reasons; only the engine calls `choices`, `plan`, `run` and `find`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model import FleetItem, Job, Risk
+from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, RecoveryPoint, Risk
+
+if TYPE_CHECKING:
+    from ..journal import Entry
+    from ..session import Session
+    from ..submitted import Submitted
 
 Target = FleetItem | Job
 
@@ -20,14 +26,47 @@ class TargetKind(StrEnum):
     JOB = "job"
 
 
-def _nothing(*_: Any) -> None:
-    return None
+class Step(Fact, frozen=True, kw_only=True):
+    """One operation of a plan: exactly one changing request."""
+
+    title: str
+    target_id: str
+    """ARM id that the request is about, such as the backup item, the replicated item or the snapshot to be made."""
+    arguments: dict[str, str] = {}
+    """What `run` needs besides, journalled before anything is sent."""
+    request: PlannedRequest
+
+
+class Draft(Fact, frozen=True, kw_only=True):
+    """What an action would do to one target."""
+
+    steps: tuple[Step, ...] = ()
+    consequences: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    permissions: tuple[tuple[str, str], ...] = ()
+    """(scope, action) pairs that must be allowed."""
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the engine lends an action."""
+
+    session: Session
+    jobs: Mapping[str, Job]
+    """Everybody's jobs as last listed, by id in lower case."""
+    points: Callable[[FleetItem], Awaitable[tuple[RecoveryPoint, ...]]]
+    """Points of replication of a row, newest first."""
+
+    def now(self) -> datetime:
+        """The service's clock."""
+        return self.session.service_now()
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One verb. `choices(ctx, targets)` reads what the form offers, `plan(ctx, targets, answers)` says what
-    will happen, `run(ctx, operation)` sends the one mutating request; their types are in `runner.py`."""
+    """One verb."""
 
     id: str
     title: str
@@ -36,12 +75,17 @@ class Action:
     azure_operation: str = ""
     """Matched against the replicated item's `allowedOperations`; empty when Azure has no such list."""
     permissions: tuple[str, ...] = ()
-    why_not: Callable[[Any], str | None] = _nothing
+    why_not: Callable[[Any], str | None] = lambda _: None
     """Pure and instant: None when it may be tried on this target, else the reason in one line."""
-    choices: Callable[..., Awaitable[Any]] | None = None
-    plan: Callable[..., Awaitable[Any]] | None = None
-    run: Callable[..., Awaitable[Any]] | None = None
+    choices: Callable[[Context, Sequence[Any]], Awaitable[Form]] | None = None
+    """What the form offers for these targets; None when there is nothing to ask."""
+    plan: Callable[[Context, Any, Mapping[str, str]], Awaitable[Draft]] | None = None
+    """What will happen to one target, given the form's answers. Reads only."""
+    run: Callable[[Context, Entry], Awaitable[Submitted]] | None = None
+    """Sends the one changing request of a journalled step."""
+    find: Callable[[Context, Entry], Awaitable[Submitted | None]] | None = None
+    """Looks for what an operation in doubt did. Reads only."""
     many: bool = True
     """May be done on several marked rows with one plan and one confirmation."""
-    keywords: tuple[str, ...] = field(default=())
+    keywords: tuple[str, ...] = ()
     """Further words the command palette finds it by."""

@@ -1,0 +1,290 @@
+"""The console's side of the engine: finds it or starts it, asks, listens, and comes back after a break."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import paths, wire
+from .cloud import CloudSettings
+from .errors import EngineUnavailable, RecoveryError, from_note
+from .model import ErrorNote
+
+if TYPE_CHECKING:
+    import subprocess
+
+START_WITHIN_S = 30.0
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 5.0
+
+OnMessage = Callable[[wire.FromEngine], None]
+OnState = Callable[[str, str], None]
+
+
+def program_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("azrecover")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class EngineClient:
+    """`on_message` gets every pushed message in order and `on_state` (`connected`, `reconnecting` or `lost`, and
+    one line), both on the event loop. Each attachment begins with a `Welcome`; everything told before is void then.
+    """
+
+    def __init__(
+        self,
+        settings: CloudSettings,
+        on_message: OnMessage,
+        on_state: OnState,
+        *,
+        engine_argv: Sequence[str] = (),
+    ) -> None:
+        ca_file = os.path.abspath(settings.ca_file) if settings.ca_file else ""
+        self._settings = msgspec.structs.replace(settings, ca_file=ca_file)
+        self._on_message = on_message
+        self._on_state = on_state
+        self._engine_argv = tuple(engine_argv)
+        self._writer: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[wire.Result]] = {}
+        self._number = 0
+        self._focus = wire.Focus()
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._closed = False
+
+    async def connect(self) -> wire.Welcome:
+        """Raises EngineUnavailable, or StateUnusable when there is no place for socket or journal."""
+        reader, welcome = await self._attach()
+        self._attached(welcome)
+        self._listening = asyncio.create_task(self._listen(reader), name="engine-listener")
+        return welcome
+
+    async def call(self, request: wire.Request, timeout_s: float = 60) -> wire.Result:
+        """Raises the engine's typed error, or EngineUnavailable when no answer comes."""
+        if self._writer is None:
+            raise EngineUnavailable("The engine is not connected.", "Wait a moment, or start azrecover again.")
+        self._number += 1
+        number = self._number
+        answer: asyncio.Future[wire.Result] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self._send(wire.Call(number=number, request=request))
+            return await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError:
+            raise EngineUnavailable(
+                f"The engine gave no answer within {timeout_s:.0f} s.",
+                "See the operations pane for what was started, and `azrecover engine log`.",
+            ) from None
+        finally:
+            self._waiting.pop(number, None)
+
+    def focus(self, keys: Sequence[str], job_ids: Sequence[str]) -> None:
+        """Say what is on the screen now; remembered across a reconnection."""
+        wanted = wire.Focus(keys=tuple(keys), job_ids=tuple(job_ids))
+        if wanted != self._focus:
+            self._focus = wanted
+            if self._writer is not None:
+                self._send(wanted)
+
+    async def close(self) -> None:
+        """Leave; the engine and its operations go on."""
+        self._closed = True
+        if self._listening is not None:
+            self._listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listening
+        self._drop("The console was closed.")
+
+    def _send(self, message: wire.Message) -> None:
+        if self._writer is not None:
+            self._writer.write(wire.frame(message))
+
+    def _drop(self, why: str) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(
+                    EngineUnavailable(why, "See the operations pane for what was started before that.")
+                )
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            await self._hear(reader)
+            self._drop("The engine went away before it answered.")
+            self._on_state("reconnecting", "The engine went away; starting it again. Operations go on in Azure.")
+            while True:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                try:
+                    reader, welcome = await self._attach()
+                except RecoveryError as problem:
+                    self._on_state("lost", str(problem))
+                else:
+                    break
+            self._attached(welcome)
+            pause = FIRST_PAUSE_S
+
+    def _attached(self, welcome: wire.Welcome) -> None:
+        self._on_message(welcome)
+        self._on_state("connected", "")
+        if self._focus != wire.Focus():
+            self._send(self._focus)
+
+    async def _hear(self, reader: asyncio.StreamReader) -> None:
+        """Until the line ends or carries what is no message."""
+        while True:
+            try:
+                message = await wire.read_from_engine(reader)
+            except (msgspec.MsgspecError, ValueError):
+                return
+            if message is None:
+                return
+            self._take(message)
+
+    def _take(self, message: wire.FromEngine) -> None:
+        if not isinstance(message, wire.Reply | wire.Failure):
+            self._on_message(message)
+            return
+        answer = self._waiting.get(message.number)
+        if answer is None or answer.done():
+            return
+        if isinstance(message, wire.Reply):
+            answer.set_result(message.result)
+        else:
+            answer.set_exception(from_note(message.error))
+
+    async def _attach(self) -> tuple[asyncio.StreamReader, wire.Welcome]:
+        deadline = time.monotonic() + START_WITHIN_S
+        pause = FIRST_PAUSE_S
+        while True:
+            path = paths.socket_path(self._settings)
+            try:
+                found = await self._greet(path)
+                if found is None:
+                    await self._start()
+                    found = await self._greet(path) or await self._greet(self._told_path())
+            except PermissionError as problem:
+                raise EngineUnavailable(
+                    f"The engine's socket {path} cannot be opened: {problem.strerror}.",
+                    "Look at the folder's owner, or set XDG_RUNTIME_DIR to a folder of your own.",
+                ) from problem
+            if found is not None:
+                return found
+            if time.monotonic() > deadline:
+                raise EngineUnavailable(
+                    "The engine runs, but cannot be reached.",
+                    "Run `azrecover engine stop` (operations go on in Azure), then start again.",
+                )
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def _greet(self, path: Path | None) -> tuple[asyncio.StreamReader, wire.Welcome] | None:
+        """None when nobody answers there (any more)."""
+        if path is None:
+            return None
+        try:
+            reader, writer = await asyncio.open_unix_connection(path)
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+            return None
+        hello = wire.Hello(
+            protocol=wire.PROTOCOL, version=program_version(), read_only=self._settings.read_only
+        )
+        try:
+            writer.write(wire.frame(hello))
+            answer = await asyncio.wait_for(wire.read_from_engine(reader), START_WITHIN_S)
+        except (TimeoutError, msgspec.MsgspecError, ValueError, ConnectionError):
+            answer = None
+        if isinstance(answer, wire.Welcome):
+            self._writer = writer
+            return reader, answer
+        writer.close()
+        if isinstance(answer, wire.Incompatible):
+            raise EngineUnavailable(
+                f"An engine of azrecover {answer.version} runs here (process {answer.pid}); "
+                f"this console is {program_version()}.",
+                f"Run `azrecover engine stop` and start again; {answer.running} running operations go on in "
+                "Azure and are taken up again.",
+            )
+        return None
+
+    def _told_path(self) -> Path | None:
+        """Where the engine that holds the lock says its socket is, when that is elsewhere."""
+        try:
+            told = json.loads(paths.lock_path(self._settings).read_text())
+            return Path(told["socket"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    async def _start(self) -> None:
+        """Start an engine and wait until it is ready or found another one running."""
+        self._children = [child for child in self._children if child.poll() is None]
+        log = paths.log_path(self._settings)
+        read_end, write_end = os.pipe()
+        try:
+            child = self._spawn(log, write_end)
+        except OSError as problem:
+            os.close(read_end)
+            raise EngineUnavailable(
+                f"The engine cannot be started: {problem.strerror or problem}.", f"See {log}."
+            ) from problem
+        finally:
+            os.close(write_end)
+        try:
+            said = await asyncio.wait_for(_read_to_end(read_end), START_WITHIN_S)
+        except TimeoutError:
+            raise EngineUnavailable("The engine did not become ready.", f"See {log}.") from None
+        self._children.append(child)
+        if not said:
+            raise EngineUnavailable("The engine ended while it started.", f"See {log}.")
+        answer = json.loads(said)
+        if "error" in answer:
+            raise from_note(msgspec.convert(answer["error"], ErrorNote))
+
+    def _spawn(self, log: Path, ready_fd: int) -> subprocess.Popen[bytes]:
+        """In a session of its own, so that the end of this terminal does not end it."""
+        import subprocess
+
+        settings = msgspec.structs.replace(self._settings, read_only=False)
+        command = [sys.executable, "-m", "azure_ops.engine", "run", *settings.to_argv()]
+        command += ["--ready-fd", str(ready_fd), *self._engine_argv]
+        log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log_fd,
+                stderr=log_fd,
+                cwd="/",
+                start_new_session=True,
+                pass_fds=(ready_fd,),
+            )
+        finally:
+            os.close(log_fd)
+
+
+async def _read_to_end(fd: int) -> bytes:
+    """What comes out of a pipe until its other end is closed; closes this end."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", buffering=0)
+    )
+    try:
+        return await reader.read()
+    finally:
+        transport.close()

@@ -1,0 +1,122 @@
+"""The row under the cursor, read from Resource Manager part by part, each part failing alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from .errors import NotFound, RecoveryError, Refused
+from .model import Details, ErrorNote, FleetItem, RawDocument, RecoveryPoint
+
+if TYPE_CHECKING:
+    from .history import History
+    from .session import Session
+    from .watch import Watcher
+
+AT_HAND_S = 20.0
+"""A second look at a row within this time gets the answer of the first."""
+LONGEST_CACHE = 200
+
+Value = TypeVar("Value")
+
+
+class DetailsReader:
+    def __init__(self, session: Session, watcher: Watcher, history: History) -> None:
+        self._session = session
+        self._watcher = watcher
+        self._history = history
+        self._at_hand: dict[str, tuple[float, Details]] = {}
+
+    async def read(self, item: FleetItem, *, fresh: bool = False) -> Details:
+        read_at, details = self._at_hand.get(item.key, (0.0, None))
+        if details is None or fresh or time.monotonic() - read_at > AT_HAND_S:
+            details = await self._read(item)
+            if len(self._at_hand) >= LONGEST_CACHE:
+                self._at_hand.clear()
+            self._at_hand[item.key] = (time.monotonic(), details)
+        return details
+
+    def forget(self, key: str) -> None:
+        """What is at hand of this row is no longer true."""
+        self._at_hand.pop(key, None)
+
+    async def _read(self, item: FleetItem) -> Details:
+        faults: list[ErrorNote] = []
+        row, points = await asyncio.gather(
+            read_item(self._session, item, faults), self._points(item, faults)
+        )
+        return Details(
+            item=row,
+            points=points,
+            rpo_history=self._history.rpo(item.key, self._session.service_now()),
+            faults=tuple(faults),
+            read_at=datetime.now(UTC),
+        )
+
+    async def _points(self, item: FleetItem, faults: list[ErrorNote]) -> tuple[RecoveryPoint, ...]:
+        from . import backup, compute, site_recovery
+
+        wanted: list[Awaitable[tuple[RecoveryPoint, ...]]] = [compute.list_snapshots(self._session, item)]
+        if item.backup is not None:
+            wanted.append(backup.list_points(self._session, item.backup.item_id))
+        if item.replication is not None:
+            wanted.append(site_recovery.list_points(self._session, item.replication.item_id))
+        lists = await asyncio.gather(*(_or_fault(part, (), faults) for part in wanted))
+        points = [point for points in lists for point in points]
+        return tuple(sorted(points, key=lambda point: point.taken_at, reverse=True))
+
+    async def raw(self, key: str, part: str) -> RawDocument:
+        """The service's own answer about a part of a row, or about a job."""
+        if part == "job":
+            return await self._session.get_document(key, "")
+        item = self._watcher.item(key)
+        if item is None:
+            raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read the fleet again.")
+        ids = {
+            "vm": item.id,
+            "backup": item.backup.item_id if item.backup else "",
+            "replication": item.replication.item_id if item.replication else "",
+        }
+        if not ids.get(part):
+            raise Refused(f"{item.name} has no {part} to show.")
+        return await self._session.get_document(ids[part], "")
+
+
+async def read_item(session: Session, item: FleetItem, faults: list[ErrorNote] | None = None) -> FleetItem:
+    """The row anew from Resource Manager. A part that fails keeps what it had and leaves a note in `faults`;
+    without `faults` the error is raised."""
+    from . import backup, compute, site_recovery
+
+    async def vm() -> FleetItem:
+        return await compute.read_vm(session, item.id)
+
+    async def same() -> None:
+        return None
+
+    read_backup = backup.read_item(session, item.backup.item_id) if item.backup else same()
+    read_replication = site_recovery.read_item(session, item.replication.item_id) if item.replication else same()
+    row, backup_now, replication_now = await asyncio.gather(
+        _or_fault(vm(), item, faults) if item.exists else _or_fault(_value(item), item, faults),
+        _or_fault(read_backup, item.backup, faults),
+        _or_fault(read_replication, item.replication, faults),
+    )
+    return msgspec.structs.replace(row, backup=backup_now, replication=replication_now)
+
+
+async def _value(value: Value) -> Value:
+    return value
+
+
+async def _or_fault(reading: Awaitable[Value], instead: Value, faults: list[ErrorNote] | None) -> Value:
+    try:
+        return await reading
+    except RecoveryError as problem:
+        if faults is None:
+            raise
+        faults.append(problem.note())
+        return instead

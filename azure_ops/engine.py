@@ -1,0 +1,207 @@
+"""`python -m azure_ops.engine run|status|stop|log`: the process that holds sign-in, watcher, runner and journal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import paths
+from .cloud import CloudSettings, add_arguments, from_namespace
+from .errors import EngineUnavailable, RecoveryError
+
+if TYPE_CHECKING:
+    from .engine_lock import EngineLock
+    from .model import EngineStatus
+
+LONGEST_LOG_BYTES = 2 * 1024 * 1024
+STOPS_WITHIN_S = 15.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = from_namespace(arguments)
+        if arguments.command == "run":
+            return run(
+                settings, ready_fd=arguments.ready_fd, idle_s=arguments.idle_s, hurry=arguments.hurry
+            )
+        if arguments.command == "log":
+            return show_log(settings, arguments.lines)
+        return asyncio.run(show_status(settings) if arguments.command == "status" else stop(settings))
+    except (RecoveryError, ValueError) as problem:
+        print(f"azrecover engine: {problem}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="azrecover engine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("run", "run in the foreground (the console starts it by itself)"),
+        ("status", "what the engine of this cloud is doing"),
+        ("stop", "end it; operations go on in Azure and are taken up again by the next engine"),
+        ("log", "the last lines of its log"),
+    ):
+        command = commands.add_parser(name, help=text)
+        add_arguments(command)
+        if name == "run":
+            command.add_argument("--ready-fd", type=int, default=-1, help=argparse.SUPPRESS)
+            command.add_argument(
+                "--idle-s", type=float, default=60.0, help="end after so many seconds without console and work"
+            )
+            command.add_argument("--hurry", type=float, default=1.0, help=argparse.SUPPRESS)
+        if name == "log":
+            command.add_argument("--lines", type=int, default=50)
+    return parser
+
+
+def run(settings: CloudSettings, *, ready_fd: int = -1, idle_s: float = 60.0, hurry: float = 1.0) -> int:
+    """Until it is idle or told to stop. What kept it from starting goes to `ready_fd` as JSON, too."""
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from .engine_lock import EngineLock
+
+    try:
+        lock = EngineLock.take(settings)
+        if lock is None:
+            _tell(ready_fd, {"busy": True})
+            print("azrecover engine: another engine of this cloud runs already.", file=sys.stderr)
+            return 3
+        _cut_log(settings)
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        )
+        logging.getLogger("azure").setLevel(logging.WARNING)
+        return asyncio.run(_serve(settings, lock, ready_fd, idle_s, hurry))
+    except RecoveryError as problem:
+        _tell(ready_fd, {"error": msgspec.to_builtins(problem.note())})
+        print(f"azrecover engine: {problem}", file=sys.stderr)
+        return 1
+
+
+async def _serve(
+    settings: CloudSettings, lock: EngineLock, ready_fd: int, idle_s: float, hurry: float
+) -> int:
+    from .client import program_version
+    from .engine_host import Engine
+    from .engine_lock import Holder
+
+    engine = Engine(settings, idle_s=idle_s, hurry=hurry)
+    try:
+        await engine.bind()
+    except OSError as problem:
+        raise EngineUnavailable(
+            f"The socket {engine.socket_path} cannot be made: {problem.strerror or problem}.",
+            "Set XDG_RUNTIME_DIR to a folder of your own.",
+        ) from problem
+    lock.note(Holder(os.getpid(), str(engine.socket_path), program_version()))
+    _tell(ready_fd, {"ready": True})
+    logging.getLogger(__name__).info("Engine of %s is ready (process %d)", settings.endpoint, os.getpid())
+    await engine.run()
+    return 0
+
+
+def _tell(ready_fd: int, answer: dict[str, object]) -> None:
+    if ready_fd >= 0:
+        with contextlib.suppress(OSError):
+            os.write(ready_fd, json.dumps(answer).encode())
+            os.close(ready_fd)
+
+
+def _cut_log(settings: CloudSettings) -> None:
+    """A long log is put aside when an engine starts; the one before that is dropped."""
+    path = paths.log_path(settings)
+    with contextlib.suppress(OSError):
+        if path.stat().st_size < LONGEST_LOG_BYTES or path.stat().st_ino != os.fstat(2).st_ino:
+            return
+        path.rename(path.with_suffix(".log.1"))
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        os.close(fd)
+
+
+async def ask_status(settings: CloudSettings) -> EngineStatus | None:
+    """Of the running engine; None when none runs. Raises EngineUnavailable for one of another version."""
+    from . import wire
+    from .client import EngineClient
+
+    if _holder_socket(settings) is None:
+        return None
+    client = EngineClient(settings, lambda _: None, lambda *_: None)
+    await client.connect()
+    try:
+        answer = await client.call(wire.GetStatus())
+    finally:
+        await client.close()
+    return answer.status if isinstance(answer, wire.GotStatus) else None
+
+
+def _holder_socket(settings: CloudSettings) -> Path | None:
+    from .engine_lock import holder
+
+    found = holder(settings)
+    return None if found is None else Path(found.socket)
+
+
+async def show_status(settings: CloudSettings) -> int:
+    status = await ask_status(settings)
+    if status is None:
+        print(f"No engine runs for {settings.endpoint}. The console starts one when it needs it.")
+        return 3
+    print(
+        f"Engine {status.version} for {status.endpoint}: process {status.pid}, "
+        f"since {status.started_at:%Y-%m-%d %H:%M:%S} UTC, {status.consoles - 1} consoles, "
+        f"{status.running} operations running, {status.rss_bytes / 1e6:.0f} MB, state in {status.state_dir}"
+    )
+    return 0
+
+
+async def stop(settings: CloudSettings) -> int:
+    """By signal, so that an engine of any version can be stopped."""
+    from .engine_lock import holder
+
+    found = holder(settings)
+    if found is None:
+        print(f"No engine runs for {settings.endpoint}.")
+        return 0
+    if found.pid <= 0:
+        raise EngineUnavailable("An engine runs, but did not say which process it is.", "Try again in a second.")
+    os.kill(found.pid, signal.SIGTERM)
+    deadline = asyncio.get_running_loop().time() + STOPS_WITHIN_S
+    while holder(settings) is not None:
+        if asyncio.get_running_loop().time() > deadline:
+            raise EngineUnavailable(
+                f"The engine (process {found.pid}) does not end.", f"End it by hand: kill -9 {found.pid}."
+            )
+        await asyncio.sleep(0.1)
+    print(f"The engine (process {found.pid}) has ended. Operations go on in Azure.")
+    return 0
+
+
+def show_log(settings: CloudSettings, lines: int) -> int:
+    path = paths.log_path(settings)
+    try:
+        text = path.read_text(errors="replace")
+    except FileNotFoundError:
+        print(f"There is no log yet at {path}.")
+        return 0
+    print(f"# {path}")
+    for line in text.splitlines()[-lines:]:
+        print("".join(character if character.isprintable() else "·" for character in line))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

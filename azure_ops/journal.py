@@ -1,0 +1,332 @@
+"""The journal: what was intended, sent and became of it, in SQLite, committed to the disk before anything is sent.
+
+Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export` reads it, a damaged one too.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import StateUnusable
+from .model import ErrorNote, Fact, Phase, Plan
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE operations (
+    id TEXT PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target_key TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    request_id TEXT NOT NULL UNIQUE,
+    duration_s REAL,
+    entry TEXT NOT NULL
+) STRICT;
+CREATE INDEX operations_by_phase ON operations (phase);
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    operation_id TEXT NOT NULL REFERENCES operations (id),
+    at TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_operation ON events (operation_id);
+CREATE TRIGGER events_stay_as_written BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_are_kept BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+"""
+ENDED = tuple(phase.value for phase in Phase if phase.ended)
+
+Value = TypeVar("Value")
+
+
+class Entry(Fact, frozen=True, kw_only=True):
+    """One operation as it is kept. Holds no secret: `resume` is a poll URL or the SDK's token without credentials."""
+
+    id: str
+    plan_id: str
+    action: str
+    title: str
+    target_key: str
+    target_name: str
+    target_id: str = ""
+    phase: Phase = Phase.INTENDED
+    request_id: str
+    """Sent as `x-ms-client-request-id`; the service repeats it in the job."""
+    arguments: dict[str, str] = {}
+    """What the one request is made of, besides the target."""
+    plan: Plan
+    confirmed_by: str
+    created_at: datetime
+    service_created_at: datetime
+    """The service's clock at the intent: jobs are looked for from then on."""
+    submitted_at: datetime | None = None
+    ended_at: datetime | None = None
+    resume: str = ""
+    job_id: str = ""
+    message: str = ""
+    error: ErrorNote | None = None
+    duration_s: float | None = None
+    """In the service's time."""
+
+
+class Event(Fact, frozen=True, kw_only=True):
+    operation_id: str
+    at: datetime
+    phase: Phase
+    text: str = ""
+
+
+class Journal:
+    """`problem` says why it cannot be used; everything but looking is refused then, and nothing in it is touched."""
+
+    def __init__(
+        self, path: Path, database: sqlite3.Connection | None, problem: StateUnusable | None = None
+    ) -> None:
+        self.path = path
+        self.problem = problem
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path) -> Journal:
+        try:
+            return cls(path, _open_checked(path))
+        except StateUnusable as problem:
+            return cls(path, None, problem)
+        except (sqlite3.Error, OSError) as problem:
+            return cls(path, None, _unusable(path, str(problem)))
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def intend(self, entries: Sequence[Entry]) -> None:
+        """All of them or none, on the disk when this returns. Raises StateUnusable: then nothing may be sent."""
+
+        def write(database: sqlite3.Connection) -> None:
+            for entry in entries:
+                database.execute(
+                    "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        entry.id,
+                        entry.created_at.isoformat(),
+                        entry.action,
+                        entry.target_key,
+                        entry.phase.value,
+                        entry.request_id,
+                        entry.duration_s,
+                        msgspec.json.encode(entry).decode(),
+                    ),
+                )
+                _append(database, entry, f"confirmed by {entry.confirmed_by}")
+
+        self._write(write)
+
+    def change(self, entry: Entry, text: str) -> None:
+        """Keep the entry as it is now, with an event that says why. Raises StateUnusable."""
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute(
+                "UPDATE operations SET phase = ?, duration_s = ?, entry = ? WHERE id = ?",
+                (entry.phase.value, entry.duration_s, msgspec.json.encode(entry).decode(), entry.id),
+            )
+            _append(database, entry, text)
+
+        self._write(write)
+
+    def note(self, entry: Entry, text: str) -> None:
+        """An event that changes nothing. Raises StateUnusable."""
+        self._write(lambda database: _append(database, entry, text))
+
+    def unfinished(self) -> list[Entry]:
+        marks = ", ".join("?" * len(ENDED))
+        return self._entries(f"WHERE phase NOT IN ({marks}) ORDER BY created_at", ENDED)  # noqa: S608
+
+    def recent(self, limit: int) -> list[Entry]:
+        """Newest first."""
+        return self._entries("ORDER BY created_at DESC LIMIT ?", (limit,))
+
+    def durations_s(self, action: str, limit: int = 25) -> list[float]:
+        """Of the newest operations of this kind that succeeded, in the service's time."""
+        rows = self._read(
+            "SELECT duration_s FROM operations WHERE action = ? AND phase = ? AND duration_s IS NOT NULL "
+            "ORDER BY created_at DESC LIMIT ?",
+            (action, Phase.SUCCEEDED.value, limit),
+        )
+        return [float(seconds) for (seconds,) in rows]
+
+    def events(self, operation_id: str) -> list[Event]:
+        rows = self._read(
+            "SELECT operation_id, at, phase, text FROM events WHERE operation_id = ? ORDER BY number",
+            (operation_id,),
+        )
+        return [_event(row) for row in rows]
+
+    def require(self) -> sqlite3.Connection:
+        """Raises StateUnusable when the journal cannot be relied on."""
+        if self.problem is not None:
+            raise self.problem
+        if self._database is None:
+            raise StateUnusable("The journal is closed.", "Start azrecover again.")
+        return self._database
+
+    def _write(self, write: Callable[[sqlite3.Connection], None]) -> None:
+        database = self.require()
+        try:
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                write(database)
+        except (sqlite3.Error, OSError) as problem:
+            raise StateUnusable(
+                f"The journal {self.path} cannot be written: {problem}.",
+                "Nothing is started without it. Make room or make it writable, then try again.",
+                resource=str(self.path),
+            ) from problem
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self.require().execute(query, values).fetchall()
+        except sqlite3.Error as problem:
+            raise _unusable(self.path, str(problem)) from problem
+
+    def _entries(self, condition: str, values: Sequence[Any] = ()) -> list[Entry]:
+        rows = self._read(f"SELECT entry FROM operations {condition}", values)  # noqa: S608
+        try:
+            return [msgspec.json.decode(text, type=Entry) for (text,) in rows]
+        except msgspec.MsgspecError as problem:
+            raise _unusable(self.path, str(problem)) from problem
+
+
+def _append(database: sqlite3.Connection, entry: Entry, text: str) -> None:
+    database.execute(
+        "INSERT INTO events (operation_id, at, phase, text) VALUES (?, ?, ?, ?)",
+        (entry.id, datetime.now(UTC).isoformat(), entry.phase.value, text),
+    )
+
+
+def _event(row: tuple[str, str, str, str]) -> Event:
+    operation_id, at, phase, text = row
+    return Event(operation_id=operation_id, at=datetime.fromisoformat(at), phase=Phase(phase), text=text)
+
+
+def _open_checked(path: Path) -> sqlite3.Connection:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(fd)
+    database = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+    try:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise StateUnusable(
+                f"The journal {path} was written by a newer azrecover (format {version}).",
+                "Use that version, or move the file away to begin a new one; looking works meanwhile.",
+                resource=str(path),
+            )
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise _unusable(path, str(verdict))
+        if version == 0:
+            _create(path, database)
+        for (text,) in database.execute("SELECT entry FROM operations"):
+            msgspec.json.decode(text, type=Entry)
+    except msgspec.MsgspecError as problem:
+        database.close()
+        raise _unusable(path, str(problem)) from problem
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _create(path: Path, database: sqlite3.Connection) -> None:
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    if tables:
+        raise _unusable(path, "it is the database of something else")
+    database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+
+
+def _unusable(path: Path, why: str) -> StateUnusable:
+    return StateUnusable(
+        f"The journal {path} is damaged or unreadable ({why[:200]}).",
+        "Looking works; nothing is started. Save what it holds with `azrecover journal export`, then move the "
+        "file away by hand and run `azrecover engine stop`.",
+        resource=str(path),
+    )
+
+
+class Reader:
+    """Reads a journal without changing it, as far as it can be read: damaged rows are told and passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged: list[str] = []
+
+    def entries(self) -> list[Entry]:
+        """Oldest first. Raises StateUnusable when nothing at all can be read."""
+        found = [self._entry(text) for (text,) in self._rows("SELECT entry FROM operations ORDER BY rowid")]
+        return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.created_at)
+
+    def events(self) -> list[Event]:
+        rows = self._rows("SELECT operation_id, at, phase, text FROM events ORDER BY number")
+        events: list[Event] = []
+        for row in rows:
+            try:
+                events.append(_event(row))
+            except (ValueError, TypeError) as problem:
+                self.damaged.append(f"event: {problem}")
+        return events
+
+    def _entry(self, text: str) -> Entry | None:
+        try:
+            return msgspec.json.decode(text, type=Entry)
+        except (msgspec.MsgspecError, TypeError) as problem:
+            self.damaged.append(f"operation: {problem}")
+            return None
+
+    def _rows(self, query: str) -> list[Any]:
+        """Every row up to the first damaged page."""
+        rows: list[Any] = []
+        try:
+            database = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=5.0)
+        except sqlite3.Error as problem:
+            raise self._unreadable(problem) from problem
+        try:
+            rows.extend(database.execute(query))
+        except sqlite3.OperationalError as problem:
+            raise self._unreadable(problem) from problem
+        except sqlite3.DatabaseError as problem:
+            self.damaged.append(str(problem))
+            if not rows:
+                raise self._unreadable(problem) from problem
+        finally:
+            database.close()
+        return rows
+
+    def _unreadable(self, problem: Exception) -> StateUnusable:
+        return StateUnusable(
+            f"The journal {self.path} cannot be read: {problem}.",
+            "Keep the file: `sqlite3 FILE .recover` may still get something out of it.",
+            resource=str(self.path),
+        )
+
+
+def without_resume(entries: Iterable[Entry]) -> list[Entry]:
+    """For eyes and files: poll URLs carry signatures, and nobody needs them there."""
+    return [msgspec.structs.replace(entry, resume="(kept)" if entry.resume else "") for entry in entries]
+
+
+if __name__ == "__main__":
+    from .journal_cli import main
+
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""`python -m azure_ops.journal list|show|export`, for people; the journal is only read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from . import paths
+from .cloud import add_arguments, from_namespace
+from .errors import RecoveryError
+from .journal import Entry, Reader, without_resume
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        path = arguments.file or paths.journal_path(from_namespace(arguments))
+        if not path.exists():
+            print(f"There is no journal yet at {path}.")
+            return 0
+        reader = Reader(path)
+        if arguments.command == "list":
+            _list(reader)
+        elif arguments.command == "show":
+            return _show(reader, arguments.id)
+        else:
+            _export(reader, arguments.out)
+        for damage in reader.damaged:
+            print(f"azrecover journal: passed over a damaged part: {damage}", file=sys.stderr)
+    except (RecoveryError, ValueError, OSError) as problem:
+        print(f"azrecover journal: {problem}", file=sys.stderr)
+        return 1
+    return 1 if reader.damaged else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="azrecover journal", description="What was started, and what became of it.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("list", "one line for each operation"),
+        ("show", "one operation with its plan and events"),
+        ("export", "everything as JSON, one line each"),
+    ):
+        command = commands.add_parser(name, help=text)
+        add_arguments(command)
+        command.add_argument("--file", type=Path, help="another journal file")
+        if name == "show":
+            command.add_argument("id", help="an operation's id, or its beginning")
+        if name == "export":
+            command.add_argument("--out", type=Path, help="a file instead of the screen; an existing one is kept")
+    return parser
+
+
+def _list(reader: Reader) -> None:
+    for entry in reader.entries():
+        print(plain(f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z  {entry.id[:8]}  {entry.phase:<9}  "
+                    f"{entry.action:<22}  {entry.target_name}  {entry.message}"))  # fmt: skip
+
+
+def _show(reader: Reader, wanted: str) -> int:
+    found = [entry for entry in without_resume(reader.entries()) if entry.id.startswith(wanted)]
+    if len(found) != 1:
+        many = "no operation" if not found else f"{len(found)} operations"
+        print(f"azrecover journal: {many} with an id that begins with {plain(wanted)}.", file=sys.stderr)
+        return 1
+    for line in _lines(found[0]):
+        print(plain(line))
+    for event in reader.events():
+        if event.operation_id == found[0].id:
+            print(plain(f"  {event.at:%Y-%m-%d %H:%M:%S}Z  {event.phase:<9}  {event.text}"))
+    return 0
+
+
+def _lines(entry: Entry) -> list[str]:
+    lines = [
+        f"{entry.title}",
+        f"  id             {entry.id}",
+        f"  target         {entry.target_id or entry.target_key}",
+        f"  phase          {entry.phase}  {entry.message}",
+        f"  confirmed by   {entry.confirmed_by}",
+        f"  request id     {entry.request_id}",
+        f"  job            {entry.job_id or '-'}",
+    ]
+    lines += [f"  request        {request.method} {request.url} {request.body}" for request in entry.plan.requests]
+    lines += [f"  consequence    {text}" for text in entry.plan.consequences]
+    lines += [f"  loss           {text}" for text in entry.plan.losses]
+    if entry.error is not None:
+        lines.append(f"  error          {entry.error.title} {entry.error.hint}")
+    return lines
+
+
+def _export(reader: Reader, out: Path | None) -> None:
+    events = reader.events()
+    rows: list[object] = []
+    for entry in without_resume(reader.entries()):
+        told = [event for event in events if event.operation_id == entry.id]
+        rows.append({"operation": msgspec.to_builtins(entry), "events": msgspec.to_builtins(told)})
+    text = "".join(msgspec.json.encode(row).decode() + "\n" for row in rows)
+    if out is None:
+        sys.stdout.write(text)
+        return
+    fd = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+    print(f"Wrote {len(rows)} operations to {out}.")
+
+
+def plain(text: str) -> str:
+    """Names come from Azure, and this goes to a terminal."""
+    return "".join(character if character.isprintable() else "·" for character in text)
