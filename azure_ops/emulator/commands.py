@@ -6,28 +6,24 @@ emulator runs on that folder already."""
 from __future__ import annotations
 
 import argparse
-import asyncio
-import http.client
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
-
-from .client_env import shell_exports
-from .state_dir import AlreadyRunning, Run, StateDir, StateError, default_path
-
-NOT_RUNNING, UNUSABLE, RUNNING_ALREADY = 1, 2, 3
-START_TIMEOUT_S = 120.0
-"""A fleet of 20,000 VMs takes its time to be made."""
-
-
-class NotReached(Exception):
-    """The running emulator did not answer; the text is one line."""
+from .process import serve, start, stop
+from .remote import (
+    RUNNING_ALREADY,
+    UNUSABLE,
+    NotReached,
+    clock,
+    complain,
+    env,
+    fault_add,
+    fault_clear,
+    fault_list,
+    status,
+)
+from .state_dir import AlreadyRunning, StateDir, StateError, default_path
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,209 +35,19 @@ def main(argv: list[str] | None = None) -> int:
         if getattr(options, "reuse", False):
             print(error.run.ready_line(), flush=True)
             return 0
-        return _complain(f"{error}; stop it, or use it with --reuse", RUNNING_ALREADY)
+        return complain(f"{error}; stop it, or use it with --reuse", RUNNING_ALREADY)
     except (StateError, NotReached) as error:
-        return _complain(str(error), UNUSABLE)
+        return complain(str(error), UNUSABLE)
     except OSError as error:
         where = error.filename or state.path
-        return _complain(f"cannot use {where} ({error.strerror}): choose another --state", UNUSABLE)
+        return complain(f"cannot use {where} ({error.strerror}): choose another --state", UNUSABLE)
     return code
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"azrecover emulator: {text}", file=sys.stderr)
-    return code
-
-
-# the process ----------------------------------------------------------------------------------------------
-
-
-def serve(state: StateDir, options: argparse.Namespace) -> int:
-    state.prepare()
-    try:
-        return asyncio.run(_serve(state, options))
-    finally:
-        state.release()
-
-
-async def _serve(state: StateDir, options: argparse.Namespace) -> int:
-    from .server import Options, Server
-
-    server = Server(
-        state,
-        Options(
-            fleet=options.fleet,
-            speed=options.speed,
-            seed=options.seed,
-            port=options.port,
-            now=options.now,
-            throttle=not options.no_throttle,
-            token_lifetime_s=options.token_lifetime,
-            fresh=options.fresh,
-        ),
-    )
-    await server.run()
-    return 0
-
-
-def start(state: StateDir, options: argparse.Namespace) -> int:
-    """Starts `serve` on its own, away from this terminal, and prints its line; one that runs is taken."""
-    run = state.running()
-    if run is not None:
-        print(run.ready_line(), flush=True)
-        return 0
-    state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arguments = [sys.executable, "-m", "azure_ops.emulator", "serve", "--reuse", *_passed_on(options)]
-    with open(state.log_file, "a") as log:
-        begins_at = log.tell()
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-            text=True,
-        )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        code = process.wait()
-        lines = _tail(state.log_file, begins_at)
-        sys.stderr.write(lines or f"azrecover emulator: it ended at once, exit code {code}\n")
-        return code or UNUSABLE
-    print(line.rstrip("\n"), flush=True)
-    return 0
-
-
-def _passed_on(options: argparse.Namespace) -> list[str]:
-    arguments: list[str] = []
-    for name in ("state", "fleet", "speed", "seed", "port", "token_lifetime"):
-        value = getattr(options, name)
-        if value is not None:
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
-    if options.now is not None:
-        arguments += ["--now", options.now.isoformat()]
-    arguments += [
-        f"--{name.replace('_', '-')}" for name in ("no_throttle", "fresh") if getattr(options, name)
-    ]
-    return arguments
-
-
-def _tail(log: Path, begins_at: int) -> str:
-    with open(log) as file:
-        file.seek(begins_at)
-        return file.read()[-2000:]
-
-
-def stop(state: StateDir, options: argparse.Namespace) -> int:
-    run = state.running()
-    if run is None:
-        return _complain(f"no emulator runs on {state.path}", NOT_RUNNING)
-    ask(run, "POST", "/admin/stop")
-    deadline = time.monotonic() + 10
-    while state.running() is not None:
-        if time.monotonic() > deadline:
-            return _complain(f"pid {run.pid} was told to stop and still runs after 10 s", UNUSABLE)
-        time.sleep(0.05)
-    print(f"stopped {run.endpoint}")
-    return 0
-
-
-# what a running emulator is asked -------------------------------------------------------------------------
-
-
-def env(state: StateDir, options: argparse.Namespace) -> int:
-    print(shell_exports(_running(state)))
-    return 0
-
-
-def status(state: StateDir, options: argparse.Namespace) -> int:
-    run = state.running()
-    if run is None:
-        return _complain(f"no emulator runs on {state.path}", NOT_RUNNING)
-    answer = ask(run, "GET", "/admin/status")
-    if options.json:
-        print(msgspec.json.encode(answer).decode())
-        return 0
-    for name, value in answer.items():
-        print(f"{name:20} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    return 0
-
-
-def clock(state: StateDir, options: argparse.Namespace) -> int:
-    change: dict[str, float] = {}
-    if options.advance is not None:
-        change["advance_s"] = options.advance
-    if options.speed is not None:
-        change["speed"] = options.speed
-    answer = ask(_running(state), "POST", "/admin/clock", change)
-    print(f"{answer['now']}  speed {answer['speed']:g}")
-    return 0
-
-
-def fault_add(state: StateDir, options: argparse.Namespace) -> int:
-    fields = {
-        name: value
-        for name, value in vars(options).items()
-        if name not in NO_FAULT_WORDS and value is not None and value is not False
-    }
-    print_fault(ask(_running(state), "POST", "/admin/faults", fields))
-    return 0
-
-
-def fault_list(state: StateDir, options: argparse.Namespace) -> int:
-    for fault in ask(_running(state), "GET", "/admin/faults")["value"]:
-        print_fault(fault)
-    return 0
-
-
-def fault_clear(state: StateDir, options: argparse.Namespace) -> int:
-    print(f"cleared {ask(_running(state), 'DELETE', '/admin/faults')['cleared']}")
-    return 0
-
-
-def print_fault(fault: dict[str, Any]) -> None:
-    aim = (
-        f"{fault['operation']} step {fault['step']} of {fault['target'] or 'any target'}"
-        if fault["kind"] == "fail-step"
-        else f"{fault['method']} {fault['regex'] or fault['path']}"
-    )
-    what = f"{fault['kind']} {fault['status'] or ''}".strip()
-    print(f"{fault['id']}  {what}  {aim}  {fault['hits']}/{fault['count']}{'  after' * fault['after']}")
-
-
-def _running(state: StateDir) -> Run:
-    run = state.running()
-    if run is None:
-        raise NotReached(f"no emulator runs on {state.path}: start one with `azrecover emulator serve`")
-    return run
-
-
-def ask(run: Run, method: str, path: str, body: Any = None) -> Any:
-    """One request to the admin endpoint. Raises `NotReached` with the emulator's own words for a refusal."""
-    address = urlsplit(run.identity_endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
-    data = None if body is None else msgspec.json.encode(body)
-    try:
-        connection.request(method, path, data, {"X-IDENTITY-HEADER": run.identity_header})
-        response = connection.getresponse()
-        answer = msgspec.json.decode(response.read())
-    except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
-        raise NotReached(f"the emulator (pid {run.pid}) does not answer: {error}") from error
-    finally:
-        connection.close()
-    if response.status >= 400:
-        raise NotReached(answer["error"]["message"])
-    return answer
-
-
-# the words ------------------------------------------------------------------------------------------------
-
-NO_FAULT_WORDS = ("state", "command")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="azrecover emulator", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="azrecover emulator", description="An Azure of your own to rehearse on."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _serve_words(_command(commands, "serve", serve, "run in this terminal until it is stopped"))
     _serve_words(_command(commands, "start", start, "run detached; take one that runs"))

@@ -27,7 +27,8 @@ from .world import World
 
 ANONYMOUS = "/metadata/endpoints"
 NOBODY = Principal("", "", ())
-READING_POSTS = ("/read", "backupstatus/action")
+READING_ACTIONS = ("/read", "/backupstatus/action")
+"""Endings of actions that change nothing though their method is POST: not counted as mutating."""
 
 
 class Front:
@@ -77,9 +78,9 @@ class Front:
             if fault is None or fault.spoils_answer or fault.kind == "slow":
                 answer = self._answer(request, route, now)
             else:
-                answer = _fault_answer(fault)
+                answer = self._fault_answer(fault)
             if fault is not None and fault.after:
-                answer = _fault_answer(fault, answer)
+                answer = self._fault_answer(fault, answer)
             if fault is not None and fault.kind == "malformed":
                 answer = _malformed(answer)
             if _changes_something(request, route):
@@ -122,7 +123,7 @@ class Front:
         except Refusal as refusal:
             answer = refusal.answer()
         except Exception:
-            print(f"error in {request.method} {request.path}", file=sys.stderr)
+            print(f"error in {request.method} {request.path!r}", file=sys.stderr)
             traceback.print_exc()
             text = "The emulator failed; its log has the traceback."
             answer = Refusal(500, "InternalServerError", text).answer()
@@ -171,6 +172,15 @@ class Front:
             "The request did not have a subscription or a valid tenant level resource provider.",
             headers={"x-ms-failure-cause": "gateway"},
         )
+
+    def _fault_answer(self, fault: Fault, done: Answer | None = None) -> Answer:
+        """`done` is what the handler answered, where it was asked."""
+        if fault.kind == "expired-token":
+            refused = expired(time.time() - 60)
+            return unauthorized(self._tokens.tenant_id, self.base_url, refused).answer()
+        if fault.kind == "status":
+            return fault.answer()
+        return done or Answer()
 
     def _context(
         self, request: Request, principal: Principal, params: dict[str, str], now: datetime
@@ -222,7 +232,7 @@ def _is_anonymous(request: Request) -> bool:
 def _changes_something(request: Request, matched: tuple[Route, dict[str, str]] | None) -> bool:
     if request.method in ("GET", "HEAD"):
         return False
-    return matched is None or not matched[0].action.lower().endswith(READING_POSTS)
+    return matched is None or not matched[0].action.lower().endswith(READING_ACTIONS)
 
 
 def unauthorized(tenant_id: str, base_url: str, refused: TokenRefused) -> Refusal:
@@ -256,17 +266,6 @@ def scope_of(path: str) -> str:
     elif len(parts) % 2:
         parts.pop()
     return "/" + "/".join(parts)
-
-
-# faults -------------------------------------------------------------------------------------------------
-
-
-def _fault_answer(fault: Fault, done: Answer | None = None) -> Answer:
-    if fault.kind == "expired-token":
-        return unauthorized("common", "https://127.0.0.1", expired(time.time() - 60)).answer()
-    if fault.kind == "status":
-        return fault.answer()
-    return done or Answer()
 
 
 def _malformed(answer: Answer) -> Answer:

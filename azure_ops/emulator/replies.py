@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,7 @@ from .answers import Answer
 JSON_TYPE = "application/json; charset=utf-8"
 BODY_LIMIT = 4 * 1024 * 1024
 """Resource Manager's own limit."""
+PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
 @dataclass(slots=True)
@@ -66,13 +67,18 @@ def response(request: Request, answer: Answer, at: datetime) -> web.Response:
         headers["x-ms-client-request-id"] = asked
     for name, value in answer.headers.items():
         twin = next((each for each in headers if each.lower() == name.lower()), name)
-        headers[twin] = value
+        headers[twin] = _header_text(value)
     if answer.body is None:
         return web.Response(status=answer.status, headers=headers)
     if not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = JSON_TYPE
     body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
     return web.Response(status=answer.status, headers=headers, body=body)
+
+
+def _header_text(value: str) -> str:
+    """URLs are made of resource names, which may hold what a header line must not."""
+    return quote(value, safe=PRINTABLE)
 
 
 def reset(http: web.BaseRequest) -> web.StreamResponse:

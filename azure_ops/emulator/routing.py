@@ -9,7 +9,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from .answers import Answer, Json
+from .answers import Answer, Json, Refusal
 
 if TYPE_CHECKING:
     from .world import World
@@ -159,7 +159,10 @@ def paged(ctx: Context, items: list[Any], size: int, skip_key: str = "$skiptoken
     """`{"value": […]}` and, when more is left, an absolute `nextLink` (absent otherwise)."""
     from urllib.parse import quote, urlencode
 
-    start = int(ctx.query.get(skip_key.lower(), "0") or 0)
+    token = ctx.query.get(skip_key.lower(), "") or "0"
+    if not token.isdecimal():
+        raise Refusal(400, "InvalidSkipToken", f"The skip token '{token}' is invalid.")
+    start = int(token)
     page: dict[str, Json] = {"value": items[start : start + size]}
     if start + size < len(items):
         query = {k: v for k, v in ctx.query.items() if k != skip_key.lower()}

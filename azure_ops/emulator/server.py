@@ -10,8 +10,6 @@ import socket
 import sqlite3
 import ssl
 import sys
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,82 +22,16 @@ from .faults import FaultTable
 from .front import Front, catch_up
 from .handlers import all_routes
 from .identity import Identity
-from .records import KINDS
+from .opening import FLEET_FACT, Options, open_world
 from .records.tenancy import TENANT_ID_FACT, Subscription
 from .state_dir import Run, StateDir, StateError
-from .store import Store
 from .throttle import Throttle
-from .timekeeping import Timekeeper, open_clock
+from .timekeeping import Timekeeper
 from .tls import server_context
 from .tokens import TokenOffice
-from .world import World
 
-DEFAULT_SPEED = 4.0
-"""A test failover, a little over three minutes in Azure, takes about one."""
-DEFAULT_FLEET = "contoso"
-FLEET_FACT = "fleet"
 LOOPBACK = "127.0.0.1"
 KEEP_ALIVE_S = 120.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `serve` was asked for; None leaves the choice to the state directory or the default."""
-
-    fleet: str | None = None
-    speed: float | None = None
-    seed: int | None = None
-    port: int | None = None
-    now: datetime | None = None
-    throttle: bool = True
-    token_lifetime_s: int = 86_400
-    fresh: bool = False
-
-
-def open_world(state: StateDir, options: Options) -> World:
-    """The world as it was left, or a new one with its fleet. Raises `StateError`."""
-    if options.fresh:
-        state.forget_world()
-    try:
-        store = Store(state.world_file, KINDS, 1 if options.seed is None else options.seed)
-        world = World(store, open_clock(store, options.speed, options.now, DEFAULT_SPEED))
-        kept = store.fact(FLEET_FACT)
-        if kept is None:
-            _seed(world, options.fleet or DEFAULT_FLEET)
-        elif options.fleet not in (None, kept):
-            raise StateError(
-                f"{state.path} holds the fleet {kept}, not {options.fleet}: "
-                "choose another folder with --state, or start anew with --fresh"
-            )
-    except (sqlite3.Error, msgspec.MsgspecError) as error:
-        raise StateError(
-            f"cannot use {state.world_file} ({error}): move it away, or start anew with --fresh"
-        ) from error
-    return world
-
-
-def _seed(world: World, fleet: str) -> None:
-    """All of the fleet or nothing of it is on the disk afterwards."""
-    try:
-        from .fleets import seed as seed_fleet
-    except ImportError:
-        seed_fleet = _tenancy_only
-    try:
-        with world.store.transaction(), world.clock.standing_at(world.clock.now()):
-            seed_fleet(world, fleet)
-            world.store.set_fact(FLEET_FACT, fleet)
-    except ValueError as error:
-        raise StateError(str(error)) from error
-
-
-def _tenancy_only(world: World, fleet: str) -> None:
-    from .records.tenancy import ResourceGroup
-
-    world.store.set_fact(TENANT_ID_FACT, world.store.new_guid())
-    for name in ("Contoso-Prod", "Contoso-Dev"):
-        sub = f"/subscriptions/{world.store.new_guid()}"
-        world.store.save(Subscription(id=sub, display_name=name))
-        world.store.save(ResourceGroup(id=f"{sub}/resourceGroups/rg-web", location="westeurope"))
 
 
 class Server:
@@ -175,6 +107,7 @@ class Server:
         while True:
             self._wake.clear()
             try:
+                self._timekeeper.promise()
                 catch_up(self.world)
             except sqlite3.Error as error:
                 self._fail(error)

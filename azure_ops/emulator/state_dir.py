@@ -8,8 +8,11 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 
@@ -36,6 +39,7 @@ class Run(msgspec.Struct, kw_only=True):
     subscription_ids: list[str]
     state_dir: str
     pid: int
+    """0 in the file while the next emulator comes up: nobody is reached at these addresses yet."""
     port: int
     identity_port: int
     fleet: str
@@ -74,7 +78,6 @@ class StateDir:
         """Makes the folder and takes its lock. Raises `StateError` or `AlreadyRunning`."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
             lock = open(self.path / "lock", "a")  # noqa: SIM115 - held as long as the process lives
         except OSError as error:
             raise StateError(
@@ -82,13 +85,15 @@ class StateDir:
             ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             lock.close()
             run = self.last_run()
-            if run is None:
+            if run is None or not run.pid:
                 raise StateError(f"another emulator is just starting on {self.path}: try again") from error
             raise AlreadyRunning(run) from error
         self._lock = lock
+        if (last := self.last_run()) is not None:
+            self.save_run(msgspec.structs.replace(last, pid=0))
 
     def release(self) -> None:
         if self._lock is not None:
@@ -101,20 +106,43 @@ class StateDir:
             with open(self.path / "lock") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return self.last_run()
+            run = self.last_run()
+            return run if run is not None and run.pid else None
         except OSError:
             return None
         return None
+
+    @contextmanager
+    def one_start_at_a_time(self) -> Iterator[None]:
+        """Two consoles that start the emulator in the same moment: the second waits and finds it running."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self.path / "start.lock", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def wait_until_free(self, timeout_s: float) -> bool:
+        """Waits for the running emulator to let go of its lock. Main thread only: the limit is an alarm."""
+
+        def ring(*_: object) -> None:
+            raise TimeoutError
+
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+        try:
+            with open(self.path / "lock") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+        except TimeoutError:
+            return False
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        return True
 
     def last_run(self) -> Run | None:
         try:
             return msgspec.json.decode(self._run_file.read_bytes(), type=Run)
         except (OSError, msgspec.MsgspecError):
             return None
-
-    def forget_run(self) -> None:
-        """No stale address while a new emulator comes up; the ports were read before."""
-        self._run_file.unlink(missing_ok=True)
 
     def save_run(self, run: Run) -> None:
         self._write(self._run_file, msgspec.json.encode(run))
@@ -123,12 +151,14 @@ class StateDir:
         """Made once, so that tokens and the consoles' environment stay good over a restart."""
         path = self.path / "secrets.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Secrets)
+            kept = msgspec.json.decode(path.read_bytes(), type=Secrets)
+            bytes.fromhex(kept.token_key)
+            return kept
         except FileNotFoundError:
             made = Secrets(identity_header=secrets.token_urlsafe(24), token_key=secrets.token_hex(32))
             self._write(path, msgspec.json.encode(made))
             return made
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             raise StateError(f"{path} is damaged ({error}): delete it, new secrets will be made") from error
 
     def forget_world(self) -> None:
@@ -147,7 +177,3 @@ def default_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_state_dir("azrecover", appauthor=False)) / "emulator"
-
-
-def as_dict(run: Run) -> dict[str, Any]:
-    return {field: getattr(run, field) for field in run.__struct_fields__}
