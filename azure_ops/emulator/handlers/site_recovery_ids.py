@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from ..answers import Refusal, resource_not_found
@@ -49,6 +50,7 @@ def whole_second(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(maxsize=65536)
 def derived_guid(guid: str, purpose: str) -> str:
     """A guid that needs no storing: always the same for this thing and purpose."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{guid.lower()}/{purpose}"))
@@ -58,6 +60,7 @@ def last(resource_id: str) -> str:
     return resource_id.rsplit("/", 1)[-1]
 
 
+@lru_cache(maxsize=65536)
 def up_to(resource_id: str, segment: str) -> str:
     """The id of the ancestor that is named by `segment`; empty when it has none."""
     found = re.match(rf"^.*?/{segment}/[^/]+", resource_id, re.IGNORECASE)
@@ -171,3 +174,12 @@ def filters(ctx: Context, allowed: tuple[str, ...]) -> dict[str, str]:
             )
         found[match.group(1).lower()] = match.group(2)
     return found
+
+
+def filter_time(ctx: Context, value: str) -> datetime:
+    """A time of a filter; UTC where it does not say."""
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise bad_request(ctx, f"'{value}' is not a time.", "Give times as ISO 8601 in UTC.") from None
+    return at if at.tzinfo else at.replace(tzinfo=ctx.now.tzinfo)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from ..records.site_recovery import (
     FAILOVER_COMMITTED,
@@ -46,6 +47,7 @@ class Point:
     app_consistent: bool
 
 
+@lru_cache(maxsize=65536)
 def _noise(guid: str, *key: object) -> float:
     """0 ≤ x < 1, always the same for this item and key."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{guid}/{key}").int % 10_000 / 10_000

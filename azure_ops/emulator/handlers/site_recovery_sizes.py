@@ -1,4 +1,4 @@
-"""The VM sizes that Site Recovery offers for a target (`targetComputeSizes`), with their published figures."""
+"""The VM sizes that Site Recovery offers for a target (`targetComputeSizes`); figures as published."""
 
 from __future__ import annotations
 

@@ -120,7 +120,11 @@ def lacks_drill(item: ReplicatedItem, now: datetime) -> bool:
     """True once the failover validator has noticed that no test failover ever succeeded."""
     if item.last_test_failover_at is not None or not state_of(item, now).replicates:
         return False
-    return now >= protected_since(item) + timedelta(seconds=VALIDATOR_DELAY_S)
+    return now >= _validated_at(item)
+
+
+def _validated_at(item: ReplicatedItem) -> datetime:
+    return item.validated_at or protected_since(item) + timedelta(seconds=VALIDATOR_DELAY_S)
 
 
 def health_errors(item: ReplicatedItem, now: datetime) -> list[dict[str, Json]]:
@@ -140,7 +144,7 @@ def health_errors(item: ReplicatedItem, now: datetime) -> list[dict[str, Json]]:
     if trouble and behind_s > NO_POINT_ALERT_S:
         errors.append(_no_points(item, now - timedelta(seconds=behind_s - NO_POINT_ALERT_S)))
     if lacks_drill(item, now):
-        errors.append(_no_drill(item, protected_since(item) + timedelta(seconds=VALIDATOR_DELAY_S)))
+        errors.append(_no_drill(item, _validated_at(item)))
     return errors
 
 

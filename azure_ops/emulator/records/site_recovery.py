@@ -11,7 +11,7 @@ group, size and network, its disks and nics, and `protected_at`. Then:
 - never drilled: leave `last_test_failover_at` None (failover health Warning, error 161011);
 - first replication running: `state=INITIAL_REPLICATION`, `replicating_from`, `initial_replication_s`;
 - slow: `trouble=RPO_TROUBLE` and `trouble_since`; dead: `trouble=HEARTBEAT_TROUBLE` or `STALL_TROUBLE`;
-- drill not cleaned up, failed over, committed: `handlers.site_recovery_effects.seed_test_failover`,
+- drill not cleaned up, failed over, committed: `handlers.site_recovery_seeds.seed_test_failover`,
   `seed_failover`, `seed_commit`, which also make the machines.
 """
 
@@ -155,6 +155,9 @@ class ReplicatedItem(Record, kw_only=True, omit_defaults=True):
     trouble: str = ""
     trouble_since: datetime | None = None
 
+    validated_at: datetime | None = None
+    """First run of the failover validator, when it was asked for; else some minutes after protection."""
+
     agent_version: str = "9.65.7397.1"
     agent_expires_at: datetime | None = None
     agent_update_required: bool = False
@@ -237,7 +240,9 @@ class ReplicationJob(Record, kw_only=True, omit_defaults=True):
     """`{vault}/replicationJobs/{guid}`; the long-running operation of the same guid is this job, too."""
 
     scenario: str
-    """`TestFailover`; the console's word for it stands in `site_recovery_jobs.SCENARIOS`."""
+    """`TestFailover`; title and steps stand in `handlers.site_recovery_runner.SCENARIOS`."""
+    hidden: bool = False
+    """An operation that polls like a job and is in no list."""
     state: str = "NotStarted"
     state_description: str = "NotStarted"
     accepted_at: datetime
