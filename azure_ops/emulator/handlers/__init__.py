@@ -23,10 +23,13 @@ from . import (
     site_recovery,
     site_recovery_fabrics,
     site_recovery_failover,
+    site_recovery_health,
     site_recovery_jobs,
     site_recovery_networks,
     site_recovery_operations,
+    site_recovery_plans,
     site_recovery_runner,
+    site_recovery_settings,
     vaults,
 )
 
@@ -48,7 +51,10 @@ TABLES = (
     site_recovery_fabrics.ROUTES,
     site_recovery_networks.ROUTES,
     site_recovery_failover.ROUTES,
+    site_recovery_health.ROUTES,
     site_recovery_operations.ROUTES,
+    site_recovery_plans.ROUTES,
+    site_recovery_settings.ROUTES,
     site_recovery_jobs.ROUTES,
     resource_graph.ROUTES,
 )
