@@ -238,7 +238,7 @@ class TerminalDriver(LinuxDriver):
         os.kill(os.getpid(), signal.SIGSTOP)
 
     def _continue_process(self) -> None:
-        """SIGCONT: starts again after our own stop; after SIGSTOP the shell has changed terminal and screen."""
+        """SIGCONT: starts again after our own stop; after SIGSTOP the shell has changed the screen."""
         if not self._auto_restart or self._ending:
             return
         if self._stopped_by_us:
