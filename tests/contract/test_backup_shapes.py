@@ -3,9 +3,11 @@ where a member was recorded, its value is of a recorded kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import azure.mgmt.compute.models as compute_models
 import azure.mgmt.recoveryservices.models as vault_models
@@ -26,6 +28,7 @@ from azure_ops.emulator.handlers.vaults import vault_document
 from azure_ops.emulator.records.backup import BackupPolicy
 from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
 from tests.emulator.small_world import NOW, SmallWorld, small_world
+from tests.support import Emulator
 
 RECORDED_ONLY = {
     ".properties.softDeleteRetentionPeriod",
@@ -121,6 +124,54 @@ def test_values_are_of_a_recorded_kind(
 def test_members_unknown_to_the_sdk_were_recorded() -> None:
     seen = {path for paths in recorded_kinds().values() for path in paths}
     assert seen >= RECORDED_ONLY
+
+
+def served(emulator: Emulator, path: str) -> list[dict[str, Any]]:
+    answer = emulator.get(quote(path, safe="/;?=")).body
+    value: list[dict[str, Any]] = answer["value"]
+    assert "nextLink" not in answer
+    return value
+
+
+def served_documents(emulator: Emulator) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Every Compute and Backup document of the fleet, as it comes over the wire."""
+    for subscription_id in emulator.subscription_ids:
+        under = f"/subscriptions/{subscription_id}/providers"
+        for vm in served(emulator, f"{under}/Microsoft.Compute/virtualMachines?statusOnly=true"):
+            yield vm, compute_models.VirtualMachine
+        for disk in served(emulator, f"{under}/Microsoft.Compute/disks"):
+            yield disk, compute_models.Disk
+        for snapshot in served(emulator, f"{under}/Microsoft.Compute/snapshots"):
+            yield snapshot, compute_models.Snapshot
+        for vault in served(emulator, f"{under}/Microsoft.RecoveryServices/vaults"):
+            yield vault, vault_models.Vault
+            yield emulator.get(quote(vault["id"])).body, vault_models.Vault
+            yield from served_backups(emulator, vault["id"])
+
+
+def served_backups(emulator: Emulator, vault_id: str) -> Iterator[tuple[dict[str, Any], Any]]:
+    for policy in served(emulator, f"{vault_id}/backupPolicies"):
+        yield policy, backup_models.ProtectionPolicyResource
+    for item in served(emulator, f"{vault_id}/backupProtectedItems"):
+        yield item, backup_models.ProtectedItemResource
+        for point in served(emulator, f"{item['id']}/recoveryPoints"):
+            yield point, backup_models.RecoveryPointResource
+    for job in served(emulator, f"{vault_id}/backupJobs"):
+        yield job, backup_models.JobResource
+        yield emulator.get(quote(job["id"])).body, backup_models.JobResource
+
+
+def test_no_member_of_the_fleet_is_unknown(shared_emulator: Emulator) -> None:
+    recorded = recorded_kinds() if RECORDINGS.is_dir() else {}
+    seen: Counter[str] = Counter()
+    for document, model in served_documents(shared_emulator):
+        kind = document["type"].lower()
+        seen[kind] += 1
+        assert unknown_to_model(document, model) <= RECORDED_ONLY, document["id"]
+        for path, kinds in value_kinds(document).items():
+            assert kinds <= recorded.get(kind, {}).get(path, kinds), f"{document['id']} {path}"
+    assert len(seen) == 8, seen
+    assert min(seen.values()) >= 1
 
 
 def test_the_check_finds_an_invented_member() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
+from azure_ops.emulator.answers import Answer, Json
 from azure_ops.emulator.clock import Clock
+from azure_ops.emulator.handlers import all_routes
 from azure_ops.emulator.records import KINDS
 from azure_ops.emulator.records.backup import ProtectedItem, Vault, protected_item_id, starting_policies
 from azure_ops.emulator.records.compute import (
@@ -18,6 +21,7 @@ from azure_ops.emulator.records.compute import (
     VirtualMachine,
     VirtualNetwork,
 )
+from azure_ops.emulator.routing import Context, Principal
 from azure_ops.emulator.store import Store
 from azure_ops.emulator.world import World
 
@@ -25,6 +29,7 @@ NOW = datetime(2026, 8, 22, 14, tzinfo=UTC)
 GROUP = "/subscriptions/5b1f0a3c-0000-4000-8000-000000000001/resourceGroups/rg-app"
 COMPUTE = f"{GROUP}/providers/Microsoft.Compute"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
+BASE_URL = "https://127.0.0.1:1"
 
 
 @dataclass
@@ -120,3 +125,25 @@ def small_world(location: str = "westeurope") -> SmallWorld:
     for policy in starting_policies(vault_id, run_at=NOW):
         world.store.save(policy)
     return SmallWorld(world, vm, os_disk, snapshot, vault, item, network, nic)
+
+
+def ask(small: SmallWorld, method: str, url: str, body: Json | None = None) -> Answer:
+    """What the handler of that URL answers. Raises its `Refusal`."""
+    path, _, query = url.removeprefix(BASE_URL).partition("?")
+    found = all_routes().match(method, path)
+    assert found is not None, f"no route for {method} {path}"
+    route, params = found
+    context = Context(
+        world=small.world,
+        principal=Principal("tester", "", ()),
+        method=method,
+        base_url=BASE_URL,
+        path=path,
+        params=params,
+        query={key.lower(): value for key, value in parse_qsl(query)},
+        headers={},
+        body=body,
+        now=small.world.clock.now(),
+    )
+    with small.world.store.transaction():
+        return route.handler(context)

@@ -276,3 +276,21 @@ async def test_a_backup_outlives_restarts(emulator_env: Emulator) -> None:
     assert seen[-1] in ("Completed", "CompletedWithWarnings")
     posts = [one for one in emulator_env.requests() if one["path"].endswith("/backup")]
     assert len(posts) == 1
+
+
+async def test_names_beyond_ascii_survive_the_operation_urls(emulator_env: Emulator) -> None:
+    found = 0
+    for subscription_id in emulator_env.subscription_ids:
+        async with sdk_clients(emulator_env, subscription_id) as clients:
+            for item in await items_of(clients):
+                odd = not item.properties["friendlyName"].replace("-", "").isalnum()
+                if item.properties["protectionState"] == "Protected" and (
+                    odd or not item.properties["friendlyName"].isascii()
+                ):
+                    found += 1
+                    headers = await trigger(clients, item)
+                    assert headers["azure-asyncoperation"].isascii()
+                    job_id = await job_of(emulator_env, clients, item, headers)
+                    job = await job_now(clients, item, job_id)
+                    assert job.entity_friendly_name == item.properties["friendlyName"]
+    assert found

@@ -119,3 +119,17 @@ async def test_deletion(emulator_env: Emulator) -> None:
             await clients.compute.snapshots.get(group, "brief")
         path = f"{disk.id.rsplit('/disks/', 1)[0]}/snapshots/brief"
         assert emulator_env.request("DELETE", path).status == 204
+
+
+async def test_the_operation_is_taken_up_by_another_client(emulator_env: Emulator) -> None:
+    """What the journal relies on: the continuation token finds the operation, and nothing is sent twice."""
+    async with sdk_clients(emulator_env) as clients:
+        disk = await os_disk(clients)
+        where = group_of(disk.id), "resumed", asked_for(disk)
+        token = (await clients.compute.snapshots.begin_create_or_update(*where)).continuation_token()
+    async with sdk_clients(emulator_env) as clients:
+        poller = await clients.compute.snapshots.begin_create_or_update(*where, continuation_token=token)
+        emulator_env.advance(5)
+        assert (await asyncio.wait_for(poller.result(), 20)).name == "resumed"
+    puts = [one for one in emulator_env.requests() if one["path"].endswith("/snapshots/resumed")]
+    assert [one["status"] for one in puts] == [202]
