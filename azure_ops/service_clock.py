@@ -1,6 +1,6 @@
 """The service's clock as its Date headers tell it. Pure; the session holds one, ages are counted from it.
 
-Azure's clock runs like ours with a small offset. An emulator's may run many times faster, stand still or jump:
+Azure's clock runs like ours with a small offset. An emulator's may run many times faster, or stand still:
 so the rate is measured as well, from readings at least two seconds apart.
 """
 

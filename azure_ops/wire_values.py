@@ -2,7 +2,7 @@
 
 The mappings read SDK models by key, not by attribute: `Microsoft.Compute/virtualMachines` items and
 `VirtualMachineTaskDetails` decode to base classes without the attributes, and unset Site Recovery times
-decode to naive datetimes next to aware ones. Key access sees the document itself, whichever class the SDK chose.
+decode to naive datetimes next to aware ones. Key access sees the document itself, whatever the class.
 """
 
 from __future__ import annotations
