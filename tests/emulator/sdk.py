@@ -14,6 +14,7 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient
 
 from ..support import Emulator
 
@@ -23,6 +24,7 @@ class Clients:
     compute: ComputeManagementClient
     vaults: RecoveryServicesClient
     backup: RecoveryServicesBackupClient
+    site_recovery: SiteRecoveryManagementClient
 
 
 @asynccontextmanager
@@ -54,6 +56,7 @@ async def sdk_clients(
             client(ComputeManagementClient),
             client(RecoveryServicesClient),
             client(RecoveryServicesBackupClient),
+            client(SiteRecoveryManagementClient),
         )
 
 
