@@ -75,7 +75,7 @@ WEST_EUROPE = (
         "core",
         _windows("dc-01", "1"),
         None,
-        ReplicationStory(trouble=HEARTBEAT_TROUBLE, trouble_s=3 * 3600, typical_rpo_s=120),
+        ReplicationStory(trouble=HEARTBEAT_TROUBLE, trouble_s=11_600, typical_rpo_s=120),
     ),
     Member("core", _windows("dc-02", "2"), OK, DR_OK),
     Member("core", _linux("jump-01", size="Standard_B2s")),

@@ -45,7 +45,7 @@ def _answer(ctx: Context, body: dict[str, Any]) -> Json:
 
     skip, top = _page(options)
     end = min(skip + top, len(relation.rows))
-    rows = relation.rows[skip:end]
+    rows = list(relation.rows[skip:end])
     cells = [{column: wire_value(row.get(column)) for column in relation.columns} for row in rows]
     as_table = _wants_table(options, ctx.api_version)
     answer: dict[str, Json] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lark import Token, Tree
@@ -72,7 +72,7 @@ def _aggregate(tree: Tree[Token], scope: Scope) -> tuple[str, Expression, Aggreg
 
 
 def summarize(
-    aggregates: list[Tree[Token]], keys: list[Tree[Token]], rows: list[Row], scope: Scope
+    aggregates: list[Tree[Token]], keys: list[Tree[Token]], rows: Sequence[Row], scope: Scope
 ) -> tuple[tuple[str, ...], list[Row]]:
     """Without keys there is one row, even over no rows at all."""
     key_columns: dict[str, Expression] = {}

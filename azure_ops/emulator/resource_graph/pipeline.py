@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from lark import Token, Tree
 from .aggregates import named, summarize
 from .errors import semantic, unresolved
 from .expressions import Scope, column_name, compile_expression, constant
-from .rows import ComputedRow, Expression, JoinedRow, PlainRow, Row
+from .rows import ComputedRow, ComputedRows, Expression, JoinedRow, PlainRow, Row
 from .tables import Source
 from .values import group_key, sort_key
 
@@ -23,7 +23,7 @@ class Relation:
     """Columns in their order, and rows that know at least these."""
 
     columns: tuple[str, ...]
-    rows: list[Row]
+    rows: Sequence[Row]
     limited: bool = False
     """`limit`, `take` or `top` cut it: the service then gives no skip token."""
 
@@ -97,13 +97,25 @@ def _columns(engine: Engine, relation: Relation, step: Tree[Token], operator: st
 
 def _project(engine: Engine, relation: Relation, step: Tree[Token]) -> Relation:
     made = _columns(engine, relation, step, "project")
-    return Relation(tuple(made), [ComputedRow(row, made) for row in relation.rows], relation.limited)
+    same = frozenset(name for name, tree in _plain_names(step) if name == tree)
+    return Relation(tuple(made), ComputedRows(relation.rows, made, same), relation.limited)
 
 
 def _extend(engine: Engine, relation: Relation, step: Tree[Token]) -> Relation:
     made = _columns(engine, relation, step, "extend")
     columns = (*relation.columns, *(name for name in made if name not in relation.columns))
-    return Relation(columns, [ComputedRow(row, made) for row in relation.rows], relation.limited)
+    same = frozenset(relation.columns) - made.keys()
+    return Relation(columns, ComputedRows(relation.rows, made, same), relation.limited)
+
+
+def _plain_names(step: Tree[Token]) -> Iterator[tuple[str, str]]:
+    """(new name, old name) of the columns that a projection only takes over."""
+    for tree in step.children[1].children:  # type: ignore[union-attr]
+        assert isinstance(tree, Tree)
+        name, expression = named(tree)
+        if expression.data == "name":
+            old = str(expression.children[0])
+            yield name or old, old
 
 
 def _project_away(engine: Engine, relation: Relation, step: Tree[Token]) -> Relation:
@@ -132,13 +144,18 @@ def _project_rename(engine: Engine, relation: Relation, step: Tree[Token]) -> Re
 
     made = {new: reader(old) for old, new in names.items()}
     columns = tuple(names.get(column, column) for column in relation.columns)
-    return Relation(columns, [ComputedRow(row, made) for row in relation.rows], relation.limited)
+    same = frozenset(relation.columns) - names.keys() - made.keys()
+    return Relation(columns, ComputedRows(relation.rows, made, same), relation.limited)
 
 
-def _sorted(engine: Engine, relation: Relation, keys: list[Any], operator: str) -> list[Row]:
+def _sorted(engine: Engine, relation: Relation, keys: list[Any], operator: str) -> Sequence[Row]:
     """Stable. The default is descending; nulls are the smallest unless `nulls first|last` says otherwise."""
     rows = relation.rows
     scope = engine.scope(operator, relation)
+    if isinstance(rows, ComputedRows) and all(_names_one_of(key.children[0], rows.same) for key in keys):
+        # Sorting the parents instead leaves the projection of the rows off the page undone.
+        parents = Relation(relation.columns, rows.parents)
+        return ComputedRows(_sorted(engine, parents, keys, operator), rows.expressions, rows.same)
     for key in reversed(keys):
         tree, direction, nulls = key.children
         expression = compile_expression(tree, scope)
@@ -151,6 +168,10 @@ def _sorted(engine: Engine, relation: Relation, keys: list[Any], operator: str) 
         absent = [at for at, value in enumerate(values) if value is None]
         rows = [rows[at] for at in (absent + present if nulls_first else present + absent)]
     return rows
+
+
+def _names_one_of(tree: Tree[Token], columns: frozenset[str]) -> bool:
+    return tree.data == "name" and str(tree.children[0]) in columns
 
 
 def _order(engine: Engine, relation: Relation, step: Tree[Token]) -> Relation:

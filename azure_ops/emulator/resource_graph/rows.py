@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, overload
 
 Value = Any
 """A Kusto value: str, int, float, bool, datetime, timedelta, list, dict or None."""
@@ -47,6 +47,34 @@ class ComputedRow:
         value = self.parent.get(column) if expression is None else expression(self.parent)
         known[column] = value
         return value
+
+
+class ComputedRows(Sequence[Row]):
+    """The rows of a projection, each made when it is reached: of ten thousand, a page needs one thousand."""
+
+    def __init__(
+        self, parents: Sequence[Row], expressions: dict[str, Expression], same: frozenset[str]
+    ) -> None:
+        """`same` are the columns that are the parents' own, under the same name."""
+        self.parents = parents
+        self.expressions = expressions
+        self.same = same
+
+    def __len__(self) -> int:
+        return len(self.parents)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        if isinstance(at, slice):
+            return ComputedRows(self.parents[at], self.expressions, self.same)
+        return ComputedRow(self.parents[at], self.expressions)
+
+    def __iter__(self) -> Iterator[Row]:
+        expressions = self.expressions
+        return (ComputedRow(parent, expressions) for parent in self.parents)
 
 
 class JoinedRow:

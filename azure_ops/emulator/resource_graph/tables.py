@@ -59,8 +59,8 @@ class Kind:
     resource_type: str
     record: type[Record]
     document: Document
-    wire_id: Callable[[str], str] = str
-    """What the document makes of the record's id."""
+    wire_id: Callable[[str], str] | None = None
+    """What the document makes of the record's id; None: nothing."""
 
 
 def _machine(world: World, machine: VirtualMachine) -> dict[str, Json]:
@@ -196,13 +196,15 @@ class Source:
         self._kinds = tuple(kind for kind in self._kinds if wanted(kind.resource_type))
 
     def rows(self) -> Iterator[Row]:
-        store, subscriptions = self._world.store, self._subscriptions
+        store = self._world.store
+        everywhere = len(self._subscriptions) == len(store.all(Subscription))
         for kind in self._kinds:
-            document = self._reader(kind)
+            document, type_, wire_id = self._reader(kind), kind.resource_type, kind.wire_id
             for record in store.all(kind.record):
+                row_id = record.id if wire_id is None else wire_id(record.id)
                 # "/subscriptions/" is 15 characters, a GUID 36.
-                if record.id[15:51].lower() in subscriptions:
-                    yield SourceRow(kind.wire_id(record.id), kind.resource_type, record, document)
+                if everywhere or row_id[15:51].lower() in self._subscriptions:
+                    yield SourceRow(row_id, type_, record, document)
 
     def _reader(self, kind: Kind) -> Callable[[Any], dict[str, Json]]:
         world, tenant = self._world, self._tenant
