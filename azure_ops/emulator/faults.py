@@ -112,9 +112,12 @@ class FaultTable:
         self._faults.append(fault)
         return fault
 
-    def take(self, method: str, path: str) -> Fault | None:
-        """The first fault that hits this request; uses one of its hits up."""
+    def take(self, method: str, path: str, *, sign_in: bool = False) -> Fault | None:
+        """The first fault that hits this request; uses one of its hits up. A request for a token is hit only
+        by a fault that names its path."""
         for fault in self._faults:
+            if sign_in and fault.path == "*" and not fault.regex:
+                continue
             if fault.aims_at(method, path):
                 if fault.skip:
                     fault.skip -= 1

@@ -160,7 +160,7 @@ class Server:
             return replies.too_large()
         if request.path.startswith("/admin/"):
             return _plain(self._admin_answer(request))
-        fault = self._faults.take(request.method, request.path)
+        fault = self._faults.take(request.method, request.path, sign_in=True)
         if fault is not None and fault.kind == "reset":
             return replies.reset(http)
         if fault is not None and fault.kind == "slow":
