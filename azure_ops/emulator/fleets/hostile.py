@@ -10,8 +10,7 @@ ESCAPE_NAME = "esc\x1b]0;pwn\x07\x9b31m-01"
 RIGHT_TO_LEFT_NAME = "vm-\u202egnp.exe"
 WIDE_NAME = "本番データベース🐘01"
 TWO_LINE_NAME = "two\nlines\r01"
-ZERO_WIDTH_NAME = "zero\u200bwidth\u2066\u0301-01"
-NAMES = (MARKUP_NAME, ESCAPE_NAME, RIGHT_TO_LEFT_NAME, WIDE_NAME, TWO_LINE_NAME, ZERO_WIDTH_NAME)
+NAMES = (MARKUP_NAME, ESCAPE_NAME, RIGHT_TO_LEFT_NAME, WIDE_NAME, TWO_LINE_NAME)
 
 TAGS = {
     "owner": "[bold red]ops[/bold red] [/nope]",
