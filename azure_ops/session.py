@@ -73,8 +73,10 @@ class Session:
             self._credential = make_credential(self.settings, self._network.transport, self._on_device_code)
         scope = f"{self.endpoint}/.default"
         self._policies = make_policies(self._credential, scope, self._on_request, self.clock, self.budget)
+        # Without the policy that decodes every body: plain requests are decoded by who asked.
+        plain = [policy for policy in self._policies if type(policy).__name__ != "ContentDecodePolicy"]
         self._pipeline = AsyncARMPipelineClient(
-            base_url=self.endpoint, policies=self._policies, transport=self._network.transport
+            base_url=self.endpoint, policies=plain, transport=self._network.transport
         )
 
     async def close(self) -> None:

@@ -36,6 +36,8 @@ CALL_S = 75.0
 READ_CONNECTIONS = 16
 LONGEST_WAIT_S = 10.0
 """A read waits this long for a `Retry-After`; longer ones end it, and the scheduler waits instead."""
+HELD_OFF_S = 0.3
+"""A known wait shorter than this does not refuse a read: the retry that waited it out comes through."""
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -197,7 +199,7 @@ def _recorder(on_request: Callable[[RequestLine], None], clock: ServiceClock, bu
             asked = request.http_request
             path = urlsplit(asked.url).path
             action, scope = action_of(asked.method, path), scope_of(path)
-            if _is_read(asked) and (wait_s := budget.hold_off_s(action, scope)) > 0:
+            if _is_read(asked) and (wait_s := budget.hold_off_s(action, scope)) > HELD_OFF_S:
                 raise Throttled(
                     f"Azure takes no more '{action}' requests for {wait_s:.0f} s.",
                     "Read again after that; nothing was sent.",

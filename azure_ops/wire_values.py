@@ -15,7 +15,6 @@ from typing import Any
 Document = Mapping[str, Any]
 
 _EMPTY: Document = {}
-_FRACTION = re.compile(r"\.(\d+)")
 _US_FORMATS = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S")
 _UNSET_YEARS = (1, 1601, 1753, 2001, 9999)
 """Years that mean "not yet" or "never": .NET's and SQL's least dates, Backup's 2001, the agent's 9999."""
@@ -106,8 +105,7 @@ def _is_unset(found: datetime) -> bool:
 
 def _parse(value: str) -> datetime | None:
     try:
-        # Seven fractional digits, as .NET writes them; Python takes six.
-        return datetime.fromisoformat(_FRACTION.sub(lambda m: "." + m[1][:6].ljust(6, "0"), value))
+        return datetime.fromisoformat(value)  # also with the seven fractional digits of .NET
     except ValueError:
         pass
     for form in _US_FORMATS:
