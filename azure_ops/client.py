@@ -40,8 +40,10 @@ def program_version() -> str:
 
 
 class EngineClient:
-    """`on_message` gets every pushed message in order and `on_state` (`connected`, `reconnecting` or `lost`, and
-    one line), both on the event loop. Each attachment begins with a `Welcome`; everything told before is void then.
+    """`on_message` gets every pushed message in order and `on_state` (`connected`, `reconnecting` or
+    `lost`, and
+    one line), both on the event loop. Each attachment begins with a `Welcome`; everything told before is
+    void then.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class EngineClient:
     async def call(self, request: wire.Request, timeout_s: float = 60) -> wire.Result:
         """Raises the engine's typed error, or EngineUnavailable when no answer comes."""
         if self._writer is None:
-            raise EngineUnavailable("The engine is not connected.", "Wait a moment, or start azrecover again.")
+            raise EngineUnavailable(
+                "The engine is not connected.", "Wait a moment, or start azrecover again."
+            )
         self._number += 1
         number = self._number
         answer: asyncio.Future[wire.Result] = asyncio.get_running_loop().create_future()
@@ -127,7 +131,9 @@ class EngineClient:
         while True:
             await self._hear(reader)
             self._drop("The engine went away before it answered.")
-            self._on_state("reconnecting", "The engine went away; starting it again. Operations go on in Azure.")
+            self._on_state(
+                "reconnecting", "The engine went away; starting it again. Operations go on in Azure."
+            )
             while True:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)

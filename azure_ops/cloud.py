@@ -1,4 +1,5 @@
-"""Which Azure, and as whom: what the command line and the configuration say, carried from console to engine."""
+"""Which Azure, and as whom: what the command line and the configuration say, carried from console to
+engine."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Names engine, socket and journal: one of each per cloud and identity, short enough for a socket path."""
+        """Names engine, socket and journal: one of each per cloud and identity, short enough for a socket
+        path."""
         where = self.name
         if self.arm_endpoint:
             parts = urlsplit(self.arm_endpoint)
@@ -68,11 +70,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say which cloud, the same ones for every command."""
     parser.add_argument("--cloud", choices=[*CLOUDS, "custom"], default="public", help="which Azure")
     parser.add_argument("--arm-endpoint", default="", metavar="URL", help="another Resource Manager endpoint")
-    parser.add_argument("--ca", default="", metavar="FILE", help="certificate authority of that endpoint (PEM)")
+    parser.add_argument(
+        "--ca", default="", metavar="FILE", help="certificate authority of that endpoint (PEM)"
+    )
     parser.add_argument(
         "--subscription", action="append", default=[], metavar="ID", help="look only at this one (repeatable)"
     )
-    parser.add_argument("--client-id", default="", metavar="ID", help="of the managed identity to sign in with")
+    parser.add_argument(
+        "--client-id", default="", metavar="ID", help="of the managed identity to sign in with"
+    )
     parser.add_argument("--read-only", action="store_true", help="refuse everything that changes something")
 
 

@@ -47,9 +47,7 @@ class DetailsReader:
 
     async def _read(self, item: FleetItem) -> Details:
         faults: list[ErrorNote] = []
-        row, points = await asyncio.gather(
-            read_item(self._session, item, faults), self._points(item, faults)
-        )
+        row, points = await asyncio.gather(read_item(self._session, item, faults), self._points(item, faults))
         return Details(
             item=row,
             points=points,
@@ -76,7 +74,9 @@ class DetailsReader:
             return await self._session.get_document(key, "")
         item = self._watcher.item(key)
         if item is None:
-            raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read the fleet again.")
+            raise NotFound(
+                f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read the fleet again."
+            )
         ids = {
             "vm": item.id,
             "backup": item.backup.item_id if item.backup else "",
@@ -99,7 +99,9 @@ async def read_item(session: Session, item: FleetItem, faults: list[ErrorNote] |
         return None
 
     read_backup = backup.read_item(session, item.backup.item_id) if item.backup else same()
-    read_replication = site_recovery.read_item(session, item.replication.item_id) if item.replication else same()
+    read_replication = (
+        site_recovery.read_item(session, item.replication.item_id) if item.replication else same()
+    )
     row, backup_now, replication_now = await asyncio.gather(
         _or_fault(vm(), item, faults) if item.exists else _or_fault(_value(item), item, faults),
         _or_fault(read_backup, item.backup, faults),

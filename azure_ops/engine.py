@@ -1,4 +1,5 @@
-"""`python -m azure_ops.engine run|status|stop|log`: the process that holds sign-in, watcher, runner and journal."""
+"""`python -m azure_ops.engine run|status|stop|log`: the process that holds sign-in, watcher, runner and
+journal."""
 
 from __future__ import annotations
 
@@ -33,9 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = from_namespace(arguments)
         if arguments.command == "run":
-            return run(
-                settings, ready_fd=arguments.ready_fd, idle_s=arguments.idle_s, hurry=arguments.hurry
-            )
+            return run(settings, ready_fd=arguments.ready_fd, idle_s=arguments.idle_s, hurry=arguments.hurry)
         if arguments.command == "log":
             return show_log(settings, arguments.lines)
         return asyncio.run(show_status(settings) if arguments.command == "status" else stop(settings))
@@ -58,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             command.add_argument("--ready-fd", type=int, default=-1, help=argparse.SUPPRESS)
             command.add_argument(
-                "--idle-s", type=float, default=60.0, help="end after so many seconds without console and work"
+                "--idle-s",
+                type=float,
+                default=60.0,
+                help="end after so many seconds without console and work",
             )
             command.add_argument("--hurry", type=float, default=1.0, help=argparse.SUPPRESS)
         if name == "log":
@@ -177,7 +179,9 @@ async def stop(settings: CloudSettings) -> int:
         print(f"No engine runs for {settings.endpoint}.")
         return 0
     if found.pid <= 0:
-        raise EngineUnavailable("An engine runs, but did not say which process it is.", "Try again in a second.")
+        raise EngineUnavailable(
+            "An engine runs, but did not say which process it is.", "Try again in a second."
+        )
     os.kill(found.pid, signal.SIGTERM)
     deadline = asyncio.get_running_loop().time() + STOPS_WITHIN_S
     while holder(settings) is not None:

@@ -140,9 +140,7 @@ class Console:
             else:
                 self._jobs = newest
             if changed or removed:
-                return wire.JobsDelta(
-                    changed=changed, removed=removed, service_at=self._board.service_now()
-                )
+                return wire.JobsDelta(changed=changed, removed=removed, service_at=self._board.service_now())
         if self._requests:
             lines = tuple(self._requests)
             self._requests.clear()
@@ -151,7 +149,8 @@ class Console:
 
 
 def describe_peer(connection: socket.socket | None) -> str:
-    """Who sits there, as the journal records it: user, terminal and SSH client, read from the peer's process."""
+    """Who sits there, as the journal records it: user, terminal and SSH client, read from the peer's
+    process."""
     uid, pid = peer_credentials(connection)
     try:
         user = pwd.getpwuid(uid).pw_name

@@ -11,7 +11,7 @@ import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,8 +21,12 @@ from .cloud import CloudSettings
 from .engine_calls import Services, answer_call
 from .engine_console import Board, Console, peer_credentials
 from .errors import EngineUnavailable, RecoveryError
-from .journal import Journal
+from .journal import Entry, Journal
 from .model import EngineStatus, RequestLine
+
+if TYPE_CHECKING:
+    from .runner import Runner
+    from .session import Session
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,8 @@ class Engine:
         self._services: asyncio.Task[Services] | None = None
         self._server: asyncio.Server | None = None
         self._socket_inode = 0
+        self._session: Session | None = None
+        self._runner: Runner | None = None
         self._busy_at = time.monotonic()
         self._journal = Journal.open(paths.journal_path(settings))
 
@@ -72,7 +78,8 @@ class Engine:
         self._stopping.set()
 
     async def services(self) -> Services:
-        """Waits until the session is open. Raises what kept it from opening, and tries again the next time."""
+        """Waits until the session is open. Raises what kept it from opening, and tries again the next
+        time."""
         opening = self._services
         if opening is None:
             raise EngineUnavailable("The engine is ending.", "Start azrecover again.")
@@ -91,7 +98,7 @@ class Engine:
             rss_bytes=_resident_bytes(),
             state_dir=str(paths.state_dir(self.settings)),
             endpoint=self.settings.endpoint,
-            identity="",
+            identity=self._session.identity if self._session else "",
         )
 
     @property
@@ -126,6 +133,7 @@ class Engine:
 
         session = Session(self.settings, on_request=self._saw_request, on_device_code=self._ask_sign_in)
         await session.open()
+        self._session = session
         self._board.service_now = session.service_now
         pace = Pace(session.budget, lambda: session.clock.rate, hurry=self._hurry)
         history = History(paths.history_path(self.settings))
@@ -137,6 +145,10 @@ class Engine:
             focus.operations_changed()
             self._wake_all()
 
+        def operation_ended(entry: Entry) -> None:
+            details.forget(entry.target_key)
+            watcher.poke()
+
         runner = Runner(
             session,
             self._journal,
@@ -145,8 +157,10 @@ class Engine:
             pace,
             on_change=operations_changed,
             on_notice=self._notify_all,
+            on_ended=operation_ended,
             read_only=self.settings.read_only,
         )
+        self._runner = runner
         services = Services(session, watcher, details, runner, focus)
         self._background(watcher.run(), "watcher")
         self._background(focus.run(), "focus")
@@ -277,14 +291,16 @@ class Engine:
             self._server.close()
             _unlink_own(self.socket_path, self._socket_inode)
         services, self._services = self._services, None
+        if self._runner is not None:
+            await self._runner.close()
         doomed: list[asyncio.Task[Any]] = [*self._tasks, *([services] if services else [])]
         for task in doomed:
             task.cancel()
         if doomed:
             await asyncio.wait(doomed, timeout=ENDS_WITHIN_S)
-        if services is not None and services.done() and not services.cancelled() and not services.exception():
+        if self._session is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(services.result().session.close(), ENDS_WITHIN_S)
+                await asyncio.wait_for(self._session.close(), ENDS_WITHIN_S)
         self._journal.close()
 
 

@@ -23,7 +23,8 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class EngineLock:
-    """Held until the process ends; nothing else releases it, so that a lock never outlives or predeceases it."""
+    """Held until the process ends; nothing else releases it, so that a lock never outlives or predeceases
+    it."""
 
     def __init__(self, fd: int, path: Path) -> None:
         self._fd = fd

@@ -1,6 +1,6 @@
 """What we saw ourselves of each replicated VM's recovery point objective in the last 24 hours, in SQLite.
 
-A convenience, not a record: an unusable file is put aside and begun anew. The engine's watcher is the only writer.
+A convenience, not a record: an unusable file is put aside and begun anew. Only the watcher writes.
 """
 
 from __future__ import annotations

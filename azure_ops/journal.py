@@ -1,6 +1,8 @@
-"""The journal: what was intended, sent and became of it, in SQLite, committed to the disk before anything is sent.
+"""The journal: what was intended, sent and became of it, in SQLite, committed to the disk before anything
+is sent.
 
-Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export` reads it, a damaged one too.
+Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export` reads it, a damaged
+one too.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ Value = TypeVar("Value")
 
 
 class Entry(Fact, frozen=True, kw_only=True):
-    """One operation as it is kept. Holds no secret: `resume` is a poll URL or the SDK's token without credentials."""
+    """One operation as it is kept. Holds no secret: `resume` is a poll URL or the SDK's token without
+    credentials."""
 
     id: str
     plan_id: str
@@ -62,7 +65,7 @@ class Entry(Fact, frozen=True, kw_only=True):
     phase: Phase = Phase.INTENDED
     request_id: str
     """Sent as `x-ms-client-request-id`; the service repeats it in the job."""
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str] = msgspec.field(default_factory=dict)
     """What the one request is made of, besides the target."""
     plan: Plan
     confirmed_by: str
@@ -87,7 +90,8 @@ class Event(Fact, frozen=True, kw_only=True):
 
 
 class Journal:
-    """`problem` says why it cannot be used; everything but looking is refused then, and nothing in it is touched."""
+    """`problem` says why it cannot be used; everything but looking is refused then, and nothing in it is
+    touched."""
 
     def __init__(
         self, path: Path, database: sqlite3.Connection | None, problem: StateUnusable | None = None
@@ -111,7 +115,8 @@ class Journal:
             self._database = None
 
     def intend(self, entries: Sequence[Entry]) -> None:
-        """All of them or none, on the disk when this returns. Raises StateUnusable: then nothing may be sent."""
+        """All of them or none, on the disk when this returns. Raises StateUnusable: then nothing may be
+        sent."""
 
         def write(database: sqlite3.Connection) -> None:
             for entry in entries:
@@ -150,7 +155,7 @@ class Journal:
 
     def unfinished(self) -> list[Entry]:
         marks = ", ".join("?" * len(ENDED))
-        return self._entries(f"WHERE phase NOT IN ({marks}) ORDER BY created_at", ENDED)  # noqa: S608
+        return self._entries(f"WHERE phase NOT IN ({marks}) ORDER BY created_at", ENDED)
 
     def recent(self, limit: int) -> list[Entry]:
         """Newest first."""
@@ -259,14 +264,15 @@ def _create(path: Path, database: sqlite3.Connection) -> None:
 def _unusable(path: Path, why: str) -> StateUnusable:
     return StateUnusable(
         f"The journal {path} is damaged or unreadable ({why[:200]}).",
-        "Looking works; nothing is started. Save what it holds with `azrecover journal export`, then move the "
-        "file away by hand and run `azrecover engine stop`.",
+        "Looking works; nothing is started. Save what it holds with `azrecover journal export`, then move "
+        "the file away by hand and run `azrecover engine stop`.",
         resource=str(path),
     )
 
 
 class Reader:
-    """Reads a journal without changing it, as far as it can be read: damaged rows are told and passed over."""
+    """Reads a journal without changing it, as far as it can be read: damaged rows are told and passed
+    over."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

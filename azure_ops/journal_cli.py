@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="azrecover journal", description="What was started, and what became of it.")
+    parser = argparse.ArgumentParser(
+        prog="azrecover journal", description="What was started, and what became of it."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("list", "one line for each operation"),
@@ -52,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "show":
             command.add_argument("id", help="an operation's id, or its beginning")
         if name == "export":
-            command.add_argument("--out", type=Path, help="a file instead of the screen; an existing one is kept")
+            command.add_argument(
+                "--out", type=Path, help="a file instead of the screen; an existing one is kept"
+            )
     return parser
 
 
@@ -86,7 +90,9 @@ def _lines(entry: Entry) -> list[str]:
         f"  request id     {entry.request_id}",
         f"  job            {entry.job_id or '-'}",
     ]
-    lines += [f"  request        {request.method} {request.url} {request.body}" for request in entry.plan.requests]
+    lines += [
+        f"  request        {request.method} {request.url} {request.body}" for request in entry.plan.requests
+    ]
     lines += [f"  consequence    {text}" for text in entry.plan.consequences]
     lines += [f"  loss           {text}" for text in entry.plan.losses]
     if entry.error is not None:

@@ -1,6 +1,8 @@
-"""How often the service is asked about one thing: fast while much of the budget is left, in turns, never in bursts.
+"""How often the service is asked about one thing: fast while much of the budget is left, in turns, never
+in bursts.
 
-Azure counts reads per action, vault and hour, 150 of them where it is tight: a job read every 15 s by one console
+Azure counts reads per action, vault and hour, 150 of them where it is tight: a job read every 15 s by one
+console
 uses that up. The watcher and the runner share one `Pace`.
 """
 
@@ -15,7 +17,8 @@ FASTEST_CLOCK = 60.0
 """An emulator's clock may run fast: pauses are the service's seconds, up to this rate."""
 SHORTEST_S = 0.05
 STEPS = ((75, 5.0), (50, 10.0), (25, 30.0))
-"""(more than so many reads left, seconds between two): 150 reads last an hour this way, the first six minutes fast."""
+"""(more than so many reads left, seconds between two): 150 reads last an hour this way, the first six
+minutes fast."""
 LAST_STEP_S = 90.0
 
 

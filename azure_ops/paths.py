@@ -1,4 +1,5 @@
-"""Where the engine keeps its things: state (journal, lock, log) and the socket, each in a folder of mode 0700.
+"""Where the engine keeps its things: state (journal, lock, log) and the socket, each in a folder of mode
+0700.
 
 The lock lies with the state, not with the socket: a session manager removes the runtime folder when the last
 login of a user ends, while the engine lives on.

@@ -18,7 +18,8 @@ Value = TypeVar("Value")
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that did not change are the same objects as in the snapshot before: differences compare by identity."""
+    """Rows that did not change are the same objects as in the snapshot before: differences compare by
+    identity."""
 
     generation: int
     taken_at: datetime
@@ -48,7 +49,8 @@ def difference(
 
 
 def source_signs(sources: tuple[SourceState, ...]) -> tuple[object, ...]:
-    """What is worth telling about the sources: a good answer at a later time is no news, unless it is the first."""
+    """What is worth telling about the sources: a good answer at a later time is no news, unless it is the
+    first."""
     return tuple(
         (s.name, s.rows, s.read_at is not None, s.error, s.read_at if s.error else None) for s in sources
     )

@@ -1,6 +1,8 @@
-"""The watcher: ticks that read the fleet's sources concurrently, each failing alone, into one frozen Snapshot.
+"""The watcher: ticks that read the fleet's sources concurrently, each failing alone, into one frozen
+Snapshot.
 
-The engine starts one; nothing is read for the fleet while nobody looks. Rows that are looked at or worked on are
+The engine starts one; nothing is read for the fleet while nobody looks. Rows that are looked at or worked
+on are
 read from Resource Manager itself and laid over the slower fleet query until that has caught up.
 """
 
@@ -98,7 +100,8 @@ class Watcher:
             self._show({**before.items, item.key: item})
 
     def saw_job(self, job: Job) -> None:
-        """A job read by itself, with its steps; it outweighs the thin one of the list until that says it ended."""
+        """A job read by itself, with its steps; it outweighs the thin one of the list until that says it
+        ended."""
         self._read_jobs[job.id.lower()] = job
         self._publish_jobs()
 
@@ -121,7 +124,11 @@ class Watcher:
         while True:
             await self._next_tick_due()
             self._wanted.clear()
-            await self._tick()
+            try:
+                await self._tick()
+            except Exception:
+                log.exception("A tick failed in an unexpected way")
+                self._failures += 1
             self._ticked_at = time.monotonic()
             self._tick_over.set()
 
@@ -139,7 +146,9 @@ class Watcher:
         from . import inventory
 
         session = self._session
-        vaults_read = asyncio.create_task(self._read("vaults", self._take_vaults, inventory.read_vaults(session)))
+        vaults_read = asyncio.create_task(
+            self._read("vaults", self._take_vaults, inventory.read_vaults(session))
+        )
         results = await asyncio.gather(
             self._read("virtual machines", self._take_vms, inventory.read_vms(session)),
             self._read("backup", self._take_backups, inventory.read_backups(session)),
@@ -157,7 +166,8 @@ class Watcher:
         return await self._read("jobs", self._take_jobs, inventory.read_jobs(self._session, self._vaults))
 
     async def _read(self, name: str, take: Callable[[Any], int], answer: Awaitable[Any]) -> bool:
-        """One source of a tick: its rows are kept when it fails, and its state says why and how old they are."""
+        """One source of a tick: its rows are kept when it fails, and its state says why and how old they
+        are."""
         before = self._sources.get(name)
         try:
             rows = take(await answer)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .details import read_item
 from .errors import RecoveryError
 from .model import ErrorNote, FleetItem, Operation
-from .request_log import action_of
+from .request_log import action_of, scope_of
 
 if TYPE_CHECKING:
     from .engine_console import Board
@@ -121,7 +121,5 @@ def row_budget(item: FleetItem) -> tuple[str, str]:
 
 
 def jobs_budget(job_id: str) -> tuple[str, str]:
-    """(action, vault) on whose budget a read of this job draws."""
-    kind = "replicationJobs" if "/replicationjobs/" in job_id.lower() else "backupJobs"
-    vault = job_id.lower().partition(f"/{kind.lower()}/")[0]
-    return f"Microsoft.RecoveryServices/vaults/{kind}/read", vault
+    """(action, scope) on whose budget a read of this job draws."""
+    return action_of("GET", job_id), scope_of(job_id)

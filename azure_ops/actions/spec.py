@@ -1,6 +1,7 @@
 """What an action is: data, a pure reason why not, and coroutines that plan and run. Keys are not in it.
 
-The console imports this for titles, risks and reasons; only the engine calls `choices`, `plan`, `run` and `find`.
+The console imports this for titles, risks and reasons; only the engine calls `choices`, `plan`, `run` and
+`find`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, RecoveryPoint, Risk
+import msgspec
+
+from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, Risk
 
 if TYPE_CHECKING:
     from ..journal import Entry
@@ -31,8 +34,9 @@ class Step(Fact, frozen=True, kw_only=True):
 
     title: str
     target_id: str
-    """ARM id that the request is about, such as the backup item, the replicated item or the snapshot to be made."""
-    arguments: dict[str, str] = {}
+    """ARM id that the request is about, such as the backup item, the replicated item or the snapshot to be
+    made."""
+    arguments: dict[str, str] = msgspec.field(default_factory=dict)
     """What `run` needs besides, journalled before anything is sent."""
     request: PlannedRequest
 
@@ -56,8 +60,6 @@ class Context:
     session: Session
     jobs: Mapping[str, Job]
     """Everybody's jobs as last listed, by id in lower case."""
-    points: Callable[[FleetItem], Awaitable[tuple[RecoveryPoint, ...]]]
-    """Points of replication of a row, newest first."""
 
     def now(self) -> datetime:
         """The service's clock."""

@@ -1,0 +1,137 @@
+"""Back up a VM now: one more recovery point, beside those of the policy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ..errors import Refused
+from ..model import Field, FleetItem, Form, Job, PlannedRequest, Risk
+from .spec import Action, Context, Draft, Step, TargetKind
+
+if TYPE_CHECKING:
+    from ..journal import Entry
+    from ..submitted import Submitted
+
+API_VERSION = "2026-10-01"
+"""The one that azure-mgmt-recoveryservicesbackup 11 sends; a test compares it with what arrives."""
+PERMISSION = (
+    "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/backup/action"
+)
+KEPT_DAYS = 30
+MOST_DAYS = 3650
+
+
+def why_not(target: FleetItem | Job) -> str | None:
+    if isinstance(target, Job):
+        return "this works on virtual machines"
+    if target.backup is None:
+        return "it is not backed up by any vault"
+    if not target.exists:
+        return "the virtual machine is gone; only its backups are left"
+    if target.backup.protection_state.lower() in ("protectionstopped", "backupssuspended"):
+        return f"its protection is stopped ({target.backup.protection_state})"
+    return None
+
+
+async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
+    default = (context.now() + timedelta(days=KEPT_DAYS)).date().isoformat()
+    return Form(
+        fields=(
+            Field(
+                id="expires",
+                label="Keep the point until (UTC)",
+                default=default,
+                help="YYYY-MM-DD; the policy's retention does not apply to this point",
+            ),
+        )
+    )
+
+
+async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
+    from .. import preflight
+    from ..arm_ids import request_path
+
+    assert target.backup is not None
+    expires_at = parse_expiry(answers.get("expires", ""), context.now())
+    wire_time = f"{expires_at:%Y-%m-%dT%H:%M:%S}.000Z"
+    body = {"properties": {"objectType": "IaasVMBackupRequest", "recoveryPointExpiryTimeInUTC": wire_time}}
+    first = target.backup.protection_state == "IRPending"
+    return Draft(
+        steps=(
+            Step(
+                title=f"Backup of {target.name}",
+                target_id=target.backup.item_id,
+                arguments={"expires_at": expires_at.isoformat(), "vm_key": target.key},
+                request=PlannedRequest(
+                    method="POST",
+                    url=f"{request_path(target.backup.item_id)}/backup?api-version={API_VERSION}",
+                    body=json.dumps(body),
+                ),
+            ),
+        ),
+        consequences=(
+            f"A recovery point of {target.name} is made in {target.backup.vault_name} and kept until "
+            f"{expires_at:%Y-%m-%d} UTC; it costs storage until then.",
+            "The VM goes on running; its disks are briefly snapshotted, then copied to the vault.",
+            *(("This is the first backup: all of the disks is copied, which takes long.",) if first else ()),
+        ),
+        checks=tuple(preflight.backup_checks(target, context.jobs.values())),
+        permissions=((target.backup.item_id, PERMISSION),),
+    )
+
+
+def parse_expiry(answer: str, now: datetime) -> datetime:
+    """Midnight UTC of the day that was typed. Raises Refused."""
+    if not answer.strip():
+        return _midnight(now + timedelta(days=KEPT_DAYS))
+    try:
+        day = datetime.strptime(answer.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise Refused(f"{answer[:40]!r} is no date.", "Type it as YYYY-MM-DD.") from None
+    if not now < day <= now + timedelta(days=MOST_DAYS):
+        raise Refused(f"{day:%Y-%m-%d} is not within the next ten years.", "Choose a later date.")
+    return day
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+async def run(context: Context, entry: Entry) -> Submitted:
+    from .. import backup
+
+    expires_at = datetime.fromisoformat(entry.arguments["expires_at"])
+    return await backup.trigger(context.session, entry.target_id, expires_at, entry.request_id)
+
+
+async def find(context: Context, entry: Entry) -> Submitted | None:
+    from .. import backup
+    from ..arm_ids import vault_of
+    from ..submitted import Submitted
+
+    job = await backup.find_job(
+        context.session,
+        vault_of(entry.target_id),
+        entry.arguments["vm_key"],
+        entry.service_created_at,
+        entry.request_id,
+    )
+    return None if job is None else Submitted(job_id=job.id)
+
+
+BACKUP_NOW = Action(
+    id="backup-now",
+    title="Back up now",
+    target=TargetKind.VM,
+    risk=Risk.CREATES,
+    permissions=(PERMISSION,),
+    why_not=why_not,
+    choices=choices,
+    plan=plan,
+    run=run,
+    find=find,
+    keywords=("on-demand", "recovery point", "protect"),
+)

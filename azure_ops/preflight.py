@@ -1,0 +1,236 @@
+"""What an expert looks at before pressing a key, over facts already read; and what of a target a plan
+relies on. Pure.
+
+`planner.py` and the actions call it; nothing here asks Azure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from .errors import RecoveryError
+from .model import Check, CheckState, FleetItem, Job, JobKind, Operation
+
+FIGURE_OLD_S = 900
+"""An RPO figure older than this says little: Azure calculates it every few minutes."""
+HEARTBEAT_OLD_S = 1800
+DRILL_OLD_DAYS = 180
+"""Microsoft recommends a drill every six months."""
+AGENT_SOON_DAYS = 30
+
+
+def facts(target: FleetItem | Job) -> dict[str, str]:
+    """What a plan relies on, by a name for people; a difference means that the plan is no longer true."""
+    if isinstance(target, Job):
+        return {"job state": target.state_text or target.state, "may be cancelled": _yes(target.can_cancel)}
+    found = {
+        "exists": _yes(target.exists),
+        "disks": ", ".join(sorted(disk.id.lower() for disk in target.disks)),
+    }
+    if target.backup is not None:
+        found["backup item"] = target.backup.item_id.lower()
+        found["backup state"] = target.backup.protection_state
+    if target.replication is not None:
+        item = target.replication
+        found |= {
+            "replicated item": item.item_id.lower(),
+            "replication state": item.protection_state,
+            "active location": item.active_location,
+            "test failover": item.test_failover_state,
+            "allowed operations": ", ".join(sorted(item.allowed_operations)),
+            "replication health": item.replication_health,
+            "running now": item.current_scenario,
+        }
+    return found
+
+
+def changes(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """One line for each fact that is different now."""
+    labels = dict.fromkeys([*before, *now])
+    return [
+        f"{name}: {label} was {before.get(label) or 'nothing'}, is {now.get(label) or 'nothing'} now"
+        for label in labels
+        if before.get(label, "") != now.get(label, "")
+    ]
+
+
+def running_checks(item: FleetItem, jobs: Iterable[Job], operations: Iterable[Operation]) -> list[Check]:
+    """Who else works on this VM."""
+    ours = [op for op in operations if op.target_key == item.key and not op.phase.ended]
+    known = {op.job_id.lower() for op in ours}
+    others = [
+        job
+        for job in jobs
+        if job.target_key == item.key and not job.state.ended and job.id.lower() not in known
+    ]
+    found = [
+        Check(
+            label="Nothing else of ours runs on it",
+            state=CheckState.FAILED,
+            detail=f"{op.title}, started by {op.confirmed_by or 'somebody'} at {op.created_at:%H:%M:%S} UTC",
+            fix="Wait for its end, or look at it in the operations pane.",
+        )
+        for op in ours
+    ]
+    found += [
+        Check(
+            label="No other job runs on it",
+            state=CheckState.WARNING,
+            detail=f"{job.title or job.operation} since {_when(job.started_at)}",
+            fix="Wait for its end; the service may refuse a second one.",
+        )
+        for job in others
+    ]
+    return found or [Check(label="Nothing else runs on it", state=CheckState.OK)]
+
+
+def replication_checks(item: FleetItem, now: datetime) -> list[Check]:
+    """Health, freshness, agent and drills of a replicated VM."""
+    replication = item.replication
+    if replication is None:
+        return [Check(label="Replicated", state=CheckState.FAILED, fix="Enable replication first.")]
+    return [
+        _health(replication.replication_health, [note.message for note in replication.notes]),
+        _figure_age(replication.rpo_s, replication.rpo_calculated_at, now),
+        _heartbeat(replication.last_heartbeat_at, now),
+        _agent(replication.agent_expires_at, now),
+        _drill(replication.last_test_failover_at, replication.test_failover_state, now),
+    ]
+
+
+def backup_checks(item: FleetItem, jobs: Iterable[Job]) -> list[Check]:
+    backup = item.backup
+    if backup is None:
+        return [Check(label="Backed up", state=CheckState.FAILED, fix="Enable backup first.")]
+    running = [
+        job
+        for job in jobs
+        if job.kind is JobKind.BACKUP and job.target_key == item.key and not job.state.ended
+    ]
+    last = CheckState.OK if backup.last_status in ("Completed", "") else CheckState.WARNING
+    return [
+        Check(
+            label="No backup is running",
+            state=CheckState.WARNING if running else CheckState.OK,
+            detail="; ".join(f"{job.operation} since {_when(job.started_at)}" for job in running),
+            fix="Wait for its end." if running else "",
+        ),
+        Check(label="Last backup", state=last, detail=backup.last_status or "none yet"),
+    ]
+
+
+def multi_vm_check(item: FleetItem) -> list[Check]:
+    group = item.replication.multi_vm_group if item.replication else ""
+    if not group:
+        return []
+    return [
+        Check(
+            label="Not in a multi-VM group",
+            state=CheckState.WARNING,
+            detail=f"belongs to {group}: its members fail over together",
+            fix="Mark all members, or use a recovery plan.",
+        )
+    ]
+
+
+def permission_check(missing: Iterable[str], scope_name: str) -> Check:
+    lacking = tuple(missing)
+    if not lacking:
+        return Check(label=f"Permissions on {scope_name}", state=CheckState.OK)
+    return Check(
+        label=f"Permissions on {scope_name}",
+        state=CheckState.FAILED,
+        detail=f"missing: {', '.join(lacking)}",
+        fix="Ask for a role with this action; a new role takes some minutes to work.",
+    )
+
+
+def could_not_check(label: str, problem: RecoveryError) -> Check:
+    return Check(label=label, state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
+
+
+def _health(health: str, messages: list[str]) -> Check:
+    state = {"Normal": CheckState.OK, "Warning": CheckState.WARNING, "Critical": CheckState.FAILED}
+    return Check(
+        label="Replication health",
+        state=state.get(health, CheckState.UNKNOWN),
+        detail=health + (f": {messages[0]}" if messages and health != "Normal" else ""),
+    )
+
+
+def _figure_age(rpo_s: int | None, calculated_at: datetime | None, now: datetime) -> Check:
+    if rpo_s is None or calculated_at is None:
+        return Check(
+            label="Recovery point objective", state=CheckState.UNKNOWN, detail="Azure gives no figure"
+        )
+    age_s = max(0.0, (now - calculated_at).total_seconds())
+    return Check(
+        label="Recovery point objective",
+        state=CheckState.WARNING if age_s > FIGURE_OLD_S else CheckState.OK,
+        detail=f"{span(rpo_s)}, calculated {span(age_s)} ago: up to {span(rpo_s + age_s)} are lost",
+    )
+
+
+def _heartbeat(at: datetime | None, now: datetime) -> Check:
+    if at is None:
+        return Check(label="Agent reports", state=CheckState.UNKNOWN, detail="no heartbeat is known")
+    age_s = (now - at).total_seconds()
+    late = age_s > HEARTBEAT_OLD_S
+    return Check(
+        label="Agent reports",
+        state=CheckState.WARNING if late else CheckState.OK,
+        detail=f"last heartbeat {span(age_s)} ago",
+        fix="Look at the Mobility service on the VM." if late else "",
+    )
+
+
+def _agent(expires_at: datetime | None, now: datetime) -> Check:
+    if expires_at is None or expires_at.year >= 9999:
+        return Check(label="Agent version", state=CheckState.OK, detail="no expiry")
+    days = (expires_at - now).days
+    state = CheckState.FAILED if days < 0 else CheckState.WARNING if days < AGENT_SOON_DAYS else CheckState.OK
+    return Check(
+        label="Agent version",
+        state=state,
+        detail=f"expired {-days} days ago" if days < 0 else f"supported for {days} days",
+        fix="" if state is CheckState.OK else "Update the Mobility service.",
+    )
+
+
+def _drill(at: datetime | None, test_state: str, now: datetime) -> Check:
+    if test_state not in ("", "None", "MarkedForDeletion"):
+        return Check(
+            label="No drill is open",
+            state=CheckState.WARNING,
+            detail="a test failover was not cleaned up",
+            fix="Clean it up first.",
+        )
+    if at is None:
+        return Check(
+            label="Last drill", state=CheckState.WARNING, detail="never: nobody knows whether it boots there"
+        )
+    days = (now - at).days
+    return Check(
+        label="Last drill",
+        state=CheckState.WARNING if days > DRILL_OLD_DAYS else CheckState.OK,
+        detail=f"{days} days ago",
+    )
+
+
+def span(seconds: float) -> str:
+    """`42s`, `4m 10s`, `3h 12m`, `2d 4h`."""
+    whole = max(0, round(seconds))
+    for size, unit, below, under in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            rest = whole % size // below
+            return f"{whole // size}{unit}" + (f" {rest}{under}" if rest else "")
+    return f"{whole}s"
+
+
+def _when(at: datetime | None) -> str:
+    return f"{at:%H:%M} UTC" if at else "just now"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
