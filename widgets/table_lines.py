@@ -116,16 +116,21 @@ class TableLines(ScrollView, Generic[Row]):
             return
         line = self._lines.get(key)
         y = index - top + 1
-        if line is None or line.state != self._state(key):
+        cells = self._cells(key)
+        if line is None or line.state != self._state(key) or len(cells) != len(line.cells):
             self.refresh(Region(0, y, self.size.width, 1))
             return
-        cells = self._cells(key)
+        if cells != line.cells and len(cells) != len(self._placed):
+            self.refresh(Region(0, y, self.size.width, 1))
+            return
         for placed, old, new in zip(self._placed, line.cells, cells, strict=False):
             if old != new:
                 self.refresh(Region(placed.x + GUTTER, y, placed.width, 1))
 
     def _cells(self, key: str) -> tuple[Cell, ...]:
         row = self._order.rows[key]
+        if (whole := self.whole_line(row)) is not None:
+            return (whole,)
         return tuple(placed.column.cell(row) for placed in self._placed)
 
     def _state(self, key: str) -> tuple[bool, bool, bool]:
@@ -183,6 +188,21 @@ class TableLines(ScrollView, Generic[Row]):
         base = self._style(*names)
         pointer = ("▶" if focused else "▷") if under else " "
         segments = [Segment(f"{pointer}{'◆' if marked else ' '} ", base)]
+        whole = self.whole_line(self._order.rows[key])
+        if whole is not None:
+            width = max(self.size.width - GUTTER, 1)
+            style = base if focused else self._style(whole.tone, *names)
+            segments.append(Segment(fit(whole.text, width), style))
+        else:
+            self._add_cells(segments, cells, names, focused)
+        strip = Strip(segments).adjust_cell_length(self.size.width, base)
+        self._remember(key, _Line(cells, state, strip))
+        return strip
+
+    def _add_cells(
+        self, segments: list[Segment], cells: tuple[Cell, ...], names: tuple[str, ...], focused: bool
+    ) -> None:
+        base = self._style(*names)
         at = 0
         for (column, x, width), cell in zip(self._placed, cells, strict=False):
             if x > at:
@@ -190,9 +210,10 @@ class TableLines(ScrollView, Generic[Row]):
             style = base if cell.tone is Tone.PLAIN or focused else self._style(cell.tone, *names)
             segments.append(Segment(fit(cell.text, width, right=column.right), style))
             at = x + width
-        strip = Strip(segments).adjust_cell_length(self.size.width, base)
-        self._remember(key, _Line(cells, state, strip))
-        return strip
+
+    def whole_line(self, row: Row) -> Cell | None:
+        """A row that is one text across all columns, such as an error below its step; None for cells."""
+        return None
 
     def _remember(self, key: str, line: _Line) -> None:
         if len(self._lines) > 4 * self._page + 64:
