@@ -67,5 +67,6 @@ def _seed(world: World, fleet: str) -> None:
         with world.store.transaction(), world.clock.standing_at(world.clock.now()):
             seed_fleet(world, fleet)
             world.store.set_fact(FLEET_FACT, fleet)
+        world.store.tidy()
     except ValueError as error:
         raise StateError(str(error)) from error

@@ -136,6 +136,10 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
+    def tidy(self) -> None:
+        """Moves what was written into the main file; a big fleet leaves a log of its own size otherwise."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # records ------------------------------------------------------------------------------------------
 
     def find(self, kind: type[R], record_id: str) -> R | None:
