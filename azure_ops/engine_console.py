@@ -26,6 +26,7 @@ from .snapshot import Snapshot, difference, fleet_messages
 CALLS_AT_ONCE = 32
 NOTICES_KEPT = 50
 REQUESTS_KEPT = 300
+REQUESTS_APART_S = 0.5
 JOBS_PER_MESSAGE = 500
 HIGH_WATER_BYTES = 64 * 1024
 STALLED_AFTER_S = 60.0
@@ -59,6 +60,7 @@ class Console:
         self._operations: Mapping[str, Operation] = {}
         self._sign_in: wire.SignIn | None = None
         self._news = asyncio.Event()
+        self._requests_told_at = 0.0
         self._writing_since: float | None = None
         writer.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
 
@@ -69,6 +71,15 @@ class Console:
 
     def wake(self) -> None:
         self._news.set()
+
+    def _requests_due(self) -> bool:
+        """Lines of a burst are told together: they are for eyes."""
+        wait_s = self._requests_told_at + REQUESTS_APART_S - time.monotonic()
+        if wait_s > 0:
+            asyncio.get_running_loop().call_later(wait_s, self.wake)
+            return False
+        self._requests_told_at = time.monotonic()
+        return True
 
     def reply(self, message: wire.Reply | wire.Failure) -> None:
         self._replies.append(message)
@@ -141,7 +152,7 @@ class Console:
                 self._jobs = newest
             if changed or removed:
                 return wire.JobsDelta(changed=changed, removed=removed, service_at=self._board.service_now())
-        if self._requests:
+        if self._requests and self._requests_due():
             lines = tuple(self._requests)
             self._requests.clear()
             return wire.Requests(lines=lines)

@@ -1,6 +1,6 @@
 """The Resource Graph queries of the fleet: only the columns that rows show, ordered by id for paging. Pure.
 
-Column paths are those of the ARM documents. Resource Graph adds the power state to VMs and `dataSourceInfo` to
+Column paths are those of the ARM documents. Resource Graph adds a power state to VMs and `dataSourceInfo` to
 items of Backup and Site Recovery. Filters are on the type alone: the rest is sorted out here.
 """
 
@@ -100,5 +100,6 @@ def networks(location: str) -> str:
     quoted = "".join(letter for letter in location if letter.isalnum())
     return f"""resources
 | where type =~ 'microsoft.network/virtualnetworks' and location =~ '{quoted}'
-| project id, prefixes = properties.addressSpace.addressPrefixes
+| project id, prefixes = properties.addressSpace.addressPrefixes,
+    peerings = properties.virtualNetworkPeerings
 | order by id asc"""

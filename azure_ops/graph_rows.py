@@ -91,6 +91,13 @@ class VaultRow(msgspec.Struct):
 class NetworkRow(msgspec.Struct):
     id: str
     prefixes: Any = None
+    peerings: Any = None
+
+    @property
+    def peerings_text(self) -> str:
+        """`isolated` when nothing else can be reached from it by peering."""
+        count = len(self.peerings) if isinstance(self.peerings, list) else 0
+        return f"peered with {count}" if count else "isolated"
 
     @property
     def prefixes_text(self) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from . import backup, compute, graph_queries, graph_rows, jobs, site_recovery, vaults
 from .arm_ids import group_of, name_of, subscription_of
+from .backup_documents import machine_name
 from .backup_job_documents import backup_job
 from .errors import InvalidState, NotAllowed, NotFound, RecoveryError
 from .model import Backup, FleetItem, Job, Option, Replication, Vault
@@ -103,7 +104,11 @@ async def list_networks(session: Session, subscription: str, location: str) -> t
     query = graph_queries.networks(location)
     rows = await read_rows(session, query, graph_rows.NetworkRow, f"Virtual networks in {location}")
     return tuple(
-        Option(value=row.id, label=name_of(row.id), note=f"{group_of(row.id)} {row.prefixes_text}".strip())
+        Option(
+            value=row.id,
+            label=name_of(row.id),
+            note=f"{row.peerings_text}, {group_of(row.id)} {row.prefixes_text}".strip(),
+        )
         for row in sorted(rows, key=lambda row: name_of(row.id).lower())
         if subscription_of(row.id).lower() == subscription.lower()
     )
@@ -166,7 +171,7 @@ def join(
 def _gone(key: str, of_backup: Backup | None, of_replication: Replication | None) -> FleetItem:
     """What is left of a deleted VM: its item knows the name in the casing that people wrote."""
     name = name_of(key)
-    spelt = name_of(of_backup.item_id).rsplit(";", 1)[-1] if of_backup else ""
+    spelt = machine_name(of_backup.item_id) if of_backup else ""
     if of_replication and not spelt:
         spelt = of_replication.recovery_vm_name
     return FleetItem(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-FASTEST_CLOCK = 60.0
+FASTEST_CLOCK = 20.0
 """An emulator's clock may run fast: pauses are the service's seconds, up to this rate."""
 SHORTEST_S = 0.05
 STEPS = ((75, 5.0), (50, 10.0), (25, 30.0))

@@ -18,7 +18,7 @@ from .actions import by_id
 from .actions.spec import Action, Context, Draft, TargetKind
 from .details import read_item
 from .engine_console import Board
-from .errors import NotFound, RecoveryError, Refused
+from .errors import NotFound, RecoveryError, Refused, Throttled
 from .model import Check, FleetItem, Form, Job, Plan, Risk
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PLANS_KEPT = 50
 READS_AT_ONCE = 6
 LONGEST_BATCH = 50
+LONGEST_WAIT_S = 10.0
+"""A target that is throttled for no longer is waited for: the key was pressed, the budget is for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +102,29 @@ class Planner:
         return list(await asyncio.gather(*(self._fresh(action, key) for key in dict.fromkeys(keys))))
 
     async def _fresh(self, action: Action, key: str) -> FleetItem | Job:
+        async with self._reads:
+            try:
+                return await self._fresh_now(action, key)
+            except Throttled as problem:
+                if (problem.retry_after_s or 0) > LONGEST_WAIT_S:
+                    raise
+                await asyncio.sleep(problem.retry_after_s or LONGEST_WAIT_S)
+            return await self._fresh_now(action, key)
+
+    async def _fresh_now(self, action: Action, key: str) -> FleetItem | Job:
         from . import jobs
 
-        async with self._reads:
-            if action.target is TargetKind.JOB:
-                job = await jobs.read_job(self._session, key)
-                known = self._board.jobs.get(job.id.lower())
-                self._watcher.saw_job(job)
-                return known_target(job, known)
-            item = self._watcher.item(key.lower())
-            if item is None:
-                raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
-            row = await read_item(self._session, item)
-            self._watcher.lay_over(row)
-            return row
+        if action.target is TargetKind.JOB:
+            job = await jobs.read_job(self._session, key)
+            known = self._board.jobs.get(job.id.lower())
+            self._watcher.saw_job(job)
+            return known_target(job, known)
+        item = self._watcher.item(key.lower())
+        if item is None:
+            raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
+        row = await read_item(self._session, item)
+        self._watcher.lay_over(row)
+        return row
 
     async def _make(
         self, action: Action, targets: Sequence[FleetItem | Job], answers: Mapping[str, str]

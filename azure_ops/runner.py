@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SENT_AT_ONCE = 3
 OPERATIONS_SHOWN = 200
+SEVERITIES = {Phase.SUCCEEDED: "information", Phase.CANCELLED: "warning"}
 
 
 class Runner:
@@ -203,10 +204,9 @@ class Runner:
     def _ended(self, entry: Entry) -> None:
         self._durations.pop(entry.action, None)
         self._show(entry)
-        good = entry.phase is Phase.SUCCEEDED
         self._on_notice(
             wire.Notice(
-                severity="information" if good else "error",
+                severity=SEVERITIES.get(entry.phase, "error"),
                 title=f"{entry.title}: {entry.message or entry.phase}",
                 text=entry.error.hint if entry.error else "",
                 operation_id=entry.id,

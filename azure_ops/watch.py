@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 30.0
 LONGEST_TICK_S = 300.0
+READ_JOBS_KEPT = 300
+"""Jobs whose steps were read; the oldest are thin again when there are more."""
 OVERLAY_KEPT_S = 120.0
 """How long an answer of Resource Manager outweighs a fleet query that did not change since."""
 
@@ -102,7 +104,13 @@ class Watcher:
     def saw_job(self, job: Job) -> None:
         """A job read by itself, with its steps; it outweighs the thin one of the list until that says it
         ended."""
+        listed = self._listed_jobs.get(job.id.lower())
+        if listed is not None and not job.target_key:
+            job = msgspec.structs.replace(job, target_key=listed.target_key)
+        self._read_jobs.pop(job.id.lower(), None)
         self._read_jobs[job.id.lower()] = job
+        while len(self._read_jobs) > READ_JOBS_KEPT:
+            del self._read_jobs[next(iter(self._read_jobs))]
         self._publish_jobs()
 
     def forget_job(self, job_id: str) -> None:
@@ -257,6 +265,9 @@ class Watcher:
         before = self._board.jobs
         jobs: dict[str, Job] = {}
         for key, job in {**self._listed_jobs, **self._read_jobs}.items():
+            listed = self._listed_jobs.get(key, job)
+            if listed.state.ended and not job.state.ended:
+                job = listed
             old = before.get(key)
             jobs[key] = old if old is not None and _same_job(old, job) else job
         if set(jobs) != set(before) or any(before[key] is not job for key, job in jobs.items()):

@@ -79,7 +79,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             *(("This is the first backup: all of the disks is copied, which takes long.",) if first else ()),
         ),
         checks=tuple(preflight.backup_checks(target, context.jobs.values())),
-        permissions=((target.backup.item_id, PERMISSION),),
+        permissions=((target.backup.vault_id, PERMISSION),),
     )
 
 

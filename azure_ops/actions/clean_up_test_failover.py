@@ -50,7 +50,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             f"{target.name} and its replication go on as before; failovers are possible again.",
         ),
         losses=(f"Everything on {name}, also evidence and logs of the drill.",),
-        permissions=((replication.item_id, PERMISSION),),
+        permissions=((replication.vault_id, PERMISSION),),
     )
 
 

@@ -31,7 +31,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             "It is not protected there until it is re-protected, which the commit makes possible.",
         ),
         losses=(f"All recovery points of {target.name} are deleted: no other point can be chosen any more.",),
-        permissions=((replication.item_id, PERMISSION),),
+        permissions=((replication.vault_id, PERMISSION),),
     )
 
 

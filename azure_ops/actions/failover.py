@@ -79,7 +79,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             *preflight.replication_checks(target, context.now()),
             *preflight.multi_vm_check(target),
         ),
-        permissions=((replication.item_id, PERMISSION),),
+        permissions=((replication.vault_id, PERMISSION),),
     )
 
 

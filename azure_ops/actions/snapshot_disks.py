@@ -85,12 +85,12 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
     chosen = _chosen(target, answers.get("disks", ALL_DISKS))
     incremental = answers.get("kind", "incremental") != "full"
     steps = tuple(_step(target, disk, context.now(), incremental=incremental) for disk in chosen)
-    kind = "incremental" if incremental else "full"
+    kind = "An incremental" if incremental else "A full"
     groups = sorted({_group_path(disk.id) for disk in chosen})
     return Draft(
         steps=steps,
         consequences=(
-            *(f"A {kind} snapshot {_name_of(step.target_id)} is made." for step in steps),
+            *(f"{kind} snapshot {_name_of(step.target_id)} is made." for step in steps),
             "The VM goes on running. Each snapshot costs storage until it is deleted.",
         ),
         checks=_checks(target, chosen),

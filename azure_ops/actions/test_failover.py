@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..submitted import Submitted
 
 PERMISSION = replicated.permission("testFailover")
+ISOLATED = "isolated"
+"""How `inventory.list_networks` begins the note of a network without peerings."""
 
 
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
@@ -75,7 +77,7 @@ async def _networks(context: Context, targets: Sequence[FleetItem]) -> tuple[Opt
 
 
 def _peered(option: Option) -> bool:
-    return "isolated" not in option.note.lower()
+    return not option.note.startswith(ISOLATED)
 
 
 def _production(targets: Sequence[FleetItem]) -> set[str]:
@@ -123,7 +125,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             *preflight.replication_checks(target, context.now()),
             *preflight.multi_vm_check(target),
         ),
-        permissions=((replication.item_id, PERMISSION),),
+        permissions=((replication.vault_id, PERMISSION),),
         refused=refused,
     )
 
