@@ -32,10 +32,10 @@ TONE_STYLES = {
     Tone.PLAIN: "",
     Tone.STRONG: "bold",
     Tone.DIM: "$foreground-muted",
-    Tone.GOOD: "$text-success",
-    Tone.WARN: "$text-warning",
-    Tone.BAD: "$text-error",
-    Tone.BUSY: "$text-accent",
+    Tone.GOOD: "$success",
+    Tone.WARN: "$warning",
+    Tone.BAD: "$error",
+    Tone.BUSY: "$accent",
 }
 """For `Content`; tables have component classes of the same names."""
 
@@ -62,6 +62,8 @@ class Column(Generic[Row]):
     priority: int = 0
     """0 is always shown; where room is short, the highest number goes first."""
     right: bool = False
+    keep_end: bool = False
+    """Where the text is too long, its end is shown: for paths."""
 
     @property
     def least(self) -> int:
@@ -81,13 +83,13 @@ class Placed(NamedTuple, Generic[Row]):
 def place(columns: Sequence[Column[Row]], available: int) -> list[Placed[Row]]:
     """The columns that fit into `available` cells, each with its position and width."""
     chosen = list(columns)
-    while len(chosen) > 1 and _room(chosen) > available:
+    while sum(column.width for column in chosen) + GAP * (len(chosen) - 1) > available:
         last = max(chosen, key=lambda column: column.priority)
         if last.priority == 0:
             break
         chosen.remove(last)
     widths = {column.id: column.least for column in chosen}
-    spare = available - _room(chosen)
+    spare = available - sum(widths.values()) - GAP * (len(chosen) - 1)
     for limit in ("width", "most"):
         spare = _grow(chosen, widths, spare, limit)
     placed: list[Placed[Row]] = []
@@ -98,10 +100,6 @@ def place(columns: Sequence[Column[Row]], available: int) -> list[Placed[Row]]:
             placed.append(Placed(column, x, width))
         x += width + GAP
     return placed
-
-
-def _room(columns: Sequence[Column[Any]]) -> int:
-    return sum(column.least for column in columns) + GAP * (len(columns) - 1)
 
 
 def _grow(columns: Sequence[Column[Any]], widths: dict[str, int], spare: int, limit: str) -> int:

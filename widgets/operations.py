@@ -88,7 +88,7 @@ def operation_columns(now: Now) -> tuple[Column[OperationRow], ...]:
         Column("state", "STATE", state_cell, None, 12),
         Column("what", "WHAT", what_cell, None, 18, 12, 26),
         Column("target", "TARGET", lambda row: Cell(row.target_name), _target_key, 14, 8, 24),
-        Column("step", "STEP", step_cell, None, 26, 12, 90, priority=1),
+        Column("step", "STEP", step_cell, None, 26, 12, 90),
         Column("time", "TIME", lambda row: time_cell(row, now()), None, 7, right=True),
         Column("began", "BEGAN (UTC)", began_cell, lambda row: row.began_at, 16, priority=3),
         Column("who", "BY", who_cell, None, 6, priority=2),

@@ -33,7 +33,7 @@ class Pane(Vertical):
     DEFAULT_CSS = """
     Pane {
         border: round $secondary-darken-1; height: 1fr; background: transparent;
-        border-title-color: $foreground-muted; border-subtitle-color: $text-warning;
+        border-title-color: $foreground-muted; border-subtitle-color: $warning;
         &:focus-within { border: heavy $accent; border-title-color: $foreground; }
     }
     """
@@ -68,8 +68,14 @@ class Pane(Vertical):
         """Empty when all sources are well."""
         if fault != self._fault:
             self._fault = fault
-            width = max(self.size.width - 6, 20)
-            self.border_subtitle = plain(f"▲ {truncate(fault, width)}") if fault else ""
+            self._show_subtitle()
+
+    def on_resize(self) -> None:
+        self._show_subtitle()
+
+    def _show_subtitle(self) -> None:
+        width = max(self.size.width - 6, 20)
+        self.border_subtitle = plain(f"▲ {truncate(self._fault, width)}") if self._fault else ""
 
     def _show_title(self) -> None:
         parts: list[Content] = []

@@ -40,10 +40,10 @@ class PointTable(KeyedTable[RecoveryPoint]):
 def point_columns(now: Now) -> tuple[Column[RecoveryPoint], ...]:
     return (
         Column("when", "WHEN (UTC)", lambda point: Cell(moment(point.taken_at)), _taken_at, 16),
-        Column("age", "AGE", lambda point: _age(point, now), _taken_at, 7, right=True, priority=1),
+        Column("age", "AGE", lambda point: _age(point, now), _taken_at, 7, right=True, priority=3),
         Column("consistency", "CONSISTENCY", consistency_cell, None, 16, 14),
         Column("where", "WHERE", where_cell, None, 14, 8, 18),
-        Column("note", "NOTE", lambda point: note_cell(point, now), None, 16, 8, 60, priority=2),
+        Column("note", "NOTE", lambda point: note_cell(point, now), None, 16, 8, 60, priority=1),
     )
 
 

@@ -1,4 +1,4 @@
-"""The requests as they went out, newest first: what this console really asks of Azure, and what budget is left."""
+"""The requests as they went out, newest first: what is really asked of Azure, and what budget is left."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def request_columns() -> tuple[Column[NumberedLine], ...]:
         Column(
             "left", "LEFT", lambda row: Cell(row.line.remaining, Tone.DIM), None, 6, right=True, priority=3
         ),
-        Column("path", "PATH", lambda row: Cell(row.line.path), None, 30, 16, 160),
+        Column("path", "PATH", lambda row: Cell(row.line.path), None, 30, 16, 160, keep_end=True),
         Column("note", "NOTE", lambda row: Cell(row.line.note, Tone.WARN), None, 16, 10, 40, priority=1),
     )
 

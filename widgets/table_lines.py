@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from .columns import Cell, Column, Placed, Tone, natural_key, place
-from .plain_text import fit, visible
+from .plain_text import fit, truncate_left, visible
 from .row_order import RowOrder
 
 Row = TypeVar("Row")
@@ -38,7 +38,8 @@ class TableLines(ScrollView, Generic[Row]):
     }  # fmt: skip
     DEFAULT_CSS = """
     TableLines {
-        height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; background: transparent;
+        height: 1fr; scrollbar-gutter: stable; scrollbar-size-vertical: 1; overflow-x: hidden;
+        background: transparent;
         & > .table--header { color: $foreground-muted; }
         & > .table--sorted { color: $foreground; text-style: bold; }
         & > .table--cursor { background: $block-cursor-background; color: $block-cursor-foreground;
@@ -47,10 +48,10 @@ class TableLines(ScrollView, Generic[Row]):
         & > .table--marked { text-style: bold; }
         & > .table--strong { text-style: bold; }
         & > .table--dim { color: $foreground-muted; }
-        & > .table--good { color: $text-success; }
-        & > .table--warn { color: $text-warning; }
-        & > .table--bad { color: $text-error; }
-        & > .table--busy { color: $text-accent; }
+        & > .table--good { color: $success; }
+        & > .table--warn { color: $warning; }
+        & > .table--bad { color: $error; }
+        & > .table--busy { color: $accent; }
     }
     """
 
@@ -83,12 +84,17 @@ class TableLines(ScrollView, Generic[Row]):
         return self._order.filter_text
 
     @property
+    def _width(self) -> int:
+        """Without the scrollbar's column, which is always kept free."""
+        return self.scrollable_content_region.width
+
+    @property
     def _page(self) -> int:
         """Rows that fit below the header."""
         return max(self.size.height - 1, 1)
 
     def _place_columns(self) -> None:
-        width = self.size.width
+        width = self._width
         self._placed = place(self.columns, max(width - GUTTER, 1))
         self._lines.clear()
         self.virtual_size = Size(width, len(self._order.shown) + 1)
@@ -118,10 +124,10 @@ class TableLines(ScrollView, Generic[Row]):
         y = index - top + 1
         cells = self._cells(key)
         if line is None or line.state != self._state(key) or len(cells) != len(line.cells):
-            self.refresh(Region(0, y, self.size.width, 1))
+            self.refresh(Region(0, y, self._width, 1))
             return
         if cells != line.cells and len(cells) != len(self._placed):
-            self.refresh(Region(0, y, self.size.width, 1))
+            self.refresh(Region(0, y, self._width, 1))
             return
         for placed, old, new in zip(self._placed, line.cells, cells, strict=False):
             if old != new:
@@ -158,8 +164,8 @@ class TableLines(ScrollView, Generic[Row]):
             return self._draw(self._order.shown[index])
         if y == 1 and not self._order.shown:
             text = self.empty_text if not self.filter_text else f"No row matches {self.filter_text}"
-            return Strip([Segment(fit(" " * GUTTER + visible(text), self.size.width), self._style("dim"))])
-        return Strip.blank(self.size.width, self.rich_style)
+            return Strip([Segment(fit(" " * GUTTER + visible(text), self._width), self._style("dim"))])
+        return Strip.blank(self._width, self.rich_style)
 
     def _header(self) -> Strip:
         plain = self._style("header")
@@ -174,7 +180,7 @@ class TableLines(ScrollView, Generic[Row]):
             segments.append(Segment(" " * (x - at), plain))
             segments.append(Segment(fit(title, width, right=column.right), style))
             at = x + width
-        return Strip(segments).adjust_cell_length(self.size.width, plain)
+        return Strip(segments).adjust_cell_length(self._width, plain)
 
     def _draw(self, key: str) -> Strip:
         state, cells = self._state(key), self._cells(key)
@@ -190,12 +196,12 @@ class TableLines(ScrollView, Generic[Row]):
         segments = [Segment(f"{pointer}{'◆' if marked else ' '} ", base)]
         whole = self.whole_line(self._order.rows[key])
         if whole is not None:
-            width = max(self.size.width - GUTTER, 1)
+            width = max(self._width - GUTTER, 1)
             style = base if focused else self._style(whole.tone, *names)
             segments.append(Segment(fit(whole.text, width), style))
         else:
             self._add_cells(segments, cells, names, focused)
-        strip = Strip(segments).adjust_cell_length(self.size.width, base)
+        strip = Strip(segments).adjust_cell_length(self._width, base)
         self._remember(key, _Line(cells, state, strip))
         return strip
 
@@ -205,10 +211,11 @@ class TableLines(ScrollView, Generic[Row]):
         base = self._style(*names)
         at = 0
         for (column, x, width), cell in zip(self._placed, cells, strict=False):
+            text = truncate_left(cell.text, width) if column.keep_end else cell.text
             if x > at:
                 segments.append(Segment(" " * (x - at), base))
             style = base if cell.tone is Tone.PLAIN or focused else self._style(cell.tone, *names)
-            segments.append(Segment(fit(cell.text, width, right=column.right), style))
+            segments.append(Segment(fit(text, width, right=column.right), style))
             at = x + width
 
     def whole_line(self, row: Row) -> Cell | None:

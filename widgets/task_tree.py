@@ -21,6 +21,9 @@ from .plain_text import wrap
 
 _ERROR_WIDTH = 200
 _LEAST_ERROR_WIDTH = 30
+_BELOW = -1_000_000
+"""Texts below a step sort before the step's own children."""
+_ASKED_AT_MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +109,17 @@ class TaskTree(KeyedTable[StepLine]):
     def _note(line: StepLine) -> Cell:
         if line.task is None:
             return Cell("")
-        notes = [line.task.note]
+        suspended = line.task.state is JobState.SUSPENDED
+        notes = ["waits for somebody" if suspended else line.task.note]
         if line.task.child_job_id:
             notes.append(f"job {line.task.child_job_id.rsplit('/', 1)[-1]}")
-        tone = Tone.WARN if line.task.state is JobState.SUSPENDED else Tone.DIM
+        tone = Tone.WARN if suspended else Tone.DIM
         return Cell("  ".join(filter(None, notes)), tone)
 
 
 def step_lines(job: Job, width: int) -> list[StepLine]:
     """The tree as lines; errors below the first step that failed, or at the end when none did."""
-    lines = list(_walk(job.tasks, (), ""))
+    lines = [line for step in _walk(job.tasks, (), "") for line in (step, *_asked(step, width))]
     if not job.errors:
         return lines
     failed = [line for line in lines if line.task is not None and line.task.state is JobState.FAILED]
@@ -135,6 +139,17 @@ def _walk(tasks: tuple[JobTask, ...], path: tuple[int, ...], branches: str) -> I
         yield from _walk(task.children, (*path, index), below)
 
 
+def _asked(step: StepLine, width: int) -> Iterator[StepLine]:
+    """What a suspended step wants of somebody, in full below it."""
+    task = step.task
+    if task is None or task.state is not JobState.SUSPENDED or not task.note:
+        return
+    indent = " " * (2 * len(step.path)) + "▲ "
+    for row, piece in enumerate(wrap(task.note, max(width - len(indent), 16))):
+        before = " " * len(indent) if row else indent
+        yield StepLine((*step.path, _BELOW + row), "", None, before + piece, Tone.WARN)
+
+
 def _error_lines(
     errors: tuple[JobError, ...], path: tuple[int, ...], indent: str, width: int
 ) -> Iterator[StepLine]:
@@ -152,5 +167,5 @@ def _error_lines(
             hanging = " " * len(label)
             for row, piece in enumerate(wrap(text, max(width - len(indent) - len(label), 16))):
                 before = hanging if row else label
-                yield StepLine((*path, -1_000_000 + number), indent, None, before + piece, tone)
+                yield StepLine((*path, _BELOW + _ASKED_AT_MOST + number), indent, None, before + piece, tone)
                 number += 1

@@ -37,7 +37,7 @@ def vm_columns(now: Now) -> tuple[Column[FleetItem], ...]:
     """`now` is the service's clock."""
     return (
         Column("name", "NAME", name_cell, lambda item: natural_key(item.name), 14, 10, 28),
-        Column("state", "STATE", state_cell, lambda item: state_cell(item).text, 13, 9),
+        Column("state", "STATE", state_cell, lambda item: state_cell(item).text, 14, 9),
         Column("backup", "LAST BACKUP", lambda item: backup_cell(item, now()), _backup_at, 13, 11),
         Column("replication", "REPL", replication_cell, _replication_rank, 12, 10, 16),
         Column("rpo", "RPO", lambda item: rpo_cell(item, now()), _rpo_since, 7, 6, right=True),
