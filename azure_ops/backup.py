@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arm_ids import group_of, name_of, segment, subscription_of, vault_of
 from .azure_failures import azure_errors
-from .backup_documents import backup, is_vm, recovery_point, source_key
+from .backup_documents import backup, is_vm, machine_name, recovery_point, source_key
 from .backup_job_documents import backup_job
 from .errors import RecoveryError
 from .model import Backup, Job, RecoveryPoint
@@ -39,7 +39,7 @@ def _arguments(item_id: str) -> tuple[str, str, str, str, str]:
 
 
 def _named(item_id: str) -> str:
-    return f"Backup item {name_of(item_id).rsplit(';', 1)[-1]}"
+    return f"Backup item {machine_name(item_id)}"
 
 
 # reading ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Enums come as words or, from older api-versions, as numbers; both are read.
 
 from __future__ import annotations
 
-from .arm_ids import key_of, vault_of
+from .arm_ids import key_of, name_of, vault_of
 from .model import Backup, HealthNote, PointSource, PointTier, RecoveryPoint
 from .wire_values import Document, flag, moment, part, parts, text, whole, word
 
@@ -17,6 +17,11 @@ _ALL_IS_WELL = "IaasVmHealthGreenDefault"
 def source_key(document: Document) -> str:
     properties = part(document, "properties")
     return key_of(text(properties, "sourceResourceId") or text(properties, "virtualMachineId"))
+
+
+def machine_name(item_id: str) -> str:
+    """From `VM;iaasvmcontainerv2;{group};{name}`, in the casing that Backup keeps."""
+    return name_of(item_id).split(";", 3)[-1]
 
 
 def is_vm(document: Document) -> bool:

@@ -59,12 +59,12 @@ def backup_job(document: Document, *, read_at: datetime | None = None) -> Job:
 def target_key(container_name: str, subscription: str) -> str:
     """The VM's key from `iaasvmcontainerv2;{group};{vm}`: it lives in its vault's subscription. Empty for
     classic VMs and other workloads."""
-    words = container_name.split(";")
-    if len(words) < 3 or words[-3].lower() != "iaasvmcontainerv2":
+    words = container_name.split(";", 2)
+    if len(words) < 3 or words[0].lower() != "iaasvmcontainerv2":
         return ""
     return key_of(
-        f"/subscriptions/{subscription}/resourceGroups/{words[-2]}"
-        f"/providers/Microsoft.Compute/virtualMachines/{words[-1]}"
+        f"/subscriptions/{subscription}/resourceGroups/{words[1]}"
+        f"/providers/Microsoft.Compute/virtualMachines/{words[2]}"
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -25,15 +26,15 @@ Row = TypeVar("Row")
 _log = logging.getLogger(__name__)
 
 
-class _Page(msgspec.Struct):
-    data: list[msgspec.Raw]
+class _Page(msgspec.Struct, Generic[Row]):
+    data: list[Row]
     skip_token: str | None = msgspec.field(name="$skipToken", default=None)
 
 
 async def read_rows(session: Session, query: str, kind: type[Row], what: str) -> list[Row]:
     """All rows of a query that projects `id` and orders by it. Raises typed errors naming `what`."""
     rows: list[Row] = []
-    decoder = msgspec.json.Decoder(kind, strict=False)
+    decoder = _Decoder(kind, what)
     body: dict[str, Any] = {"query": query}
     if session.settings.subscriptions:
         body["subscriptions"] = list(await session.subscriptions())
@@ -44,8 +45,8 @@ async def read_rows(session: Session, query: str, kind: type[Row], what: str) ->
             body["options"] = options | {"$skipToken": token} if token else options
             await _quota(session)
             answer = await session.send("POST", PATH, params={"api-version": API_VERSION}, body=body)
-            page = msgspec.json.decode(answer.content, type=_Page)
-            rows += _decode(page.data, decoder, what)
+            page = decoder.page(answer.content)
+            rows += page.data
             if not page.skip_token or page.skip_token == token:
                 break
             token = page.skip_token
@@ -59,12 +60,25 @@ async def _quota(session: Session) -> None:
         await asyncio.sleep(pause_s)
 
 
-def _decode(raw: list[msgspec.Raw], decoder: Any, what: str) -> list[Any]:
-    """One row that is not what it should be costs that row, not the page."""
-    rows = []
-    for one in raw:
+class _Decoder(Generic[Row]):
+    """Whole pages in one go; where a row is not what it should be, that costs the row, not the page."""
+
+    def __init__(self, kind: type[Row], what: str) -> None:
+        self._what = what
+        self._pages: msgspec.json.Decoder[_Page[Row]] = msgspec.json.Decoder(_Page[kind], strict=False)  # type: ignore[valid-type]
+        self._raw_pages = msgspec.json.Decoder(_Page[msgspec.Raw])
+        self._rows: msgspec.json.Decoder[Row] = msgspec.json.Decoder(kind, strict=False)
+
+    def page(self, body: bytes) -> _Page[Row]:
         try:
-            rows.append(decoder.decode(one))
-        except msgspec.MsgspecError as exc:
-            _log.warning("%s: a row is left out: %s", what, exc)
-    return rows
+            return self._pages.decode(body)
+        except msgspec.ValidationError:
+            raw = self._raw_pages.decode(body)
+            return _Page(data=list(self._sound(raw.data)), skip_token=raw.skip_token)
+
+    def _sound(self, rows: list[msgspec.Raw]) -> Iterator[Row]:
+        for row in rows:
+            try:
+                yield self._rows.decode(row)
+            except msgspec.ValidationError as exc:
+                _log.warning("%s: a row is left out: %s", self._what, exc)
