@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 import time
 import traceback
@@ -122,6 +123,8 @@ class Front:
             answer = route.handler(self._context(request, principal, params, now))
         except Refusal as refusal:
             answer = refusal.answer()
+        except sqlite3.Error:
+            raise
         except Exception:
             print(f"error in {request.method} {request.path!r}", file=sys.stderr)
             traceback.print_exc()
@@ -200,11 +203,14 @@ class Front:
 
 
 def catch_up(world: World, until: datetime | None = None) -> int:
-    """All events that are due. One that fails is named in the log and is over; the others still happen."""
+    """All events that are due. One that fails is named in the log and is over; the others still happen.
+    Raises `sqlite3.Error` when the state cannot be written: the server stops then."""
     done = 0
     while True:
         try:
             return done + world.catch_up(until)
+        except sqlite3.Error:
+            raise
         except Exception as error:
             done += 1
             print(f"error in an event: {error!r}", file=sys.stderr)

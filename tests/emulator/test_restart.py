@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from datetime import datetime
 
@@ -128,3 +133,31 @@ def test_an_idle_emulator_does_nothing(emulator: Emulator) -> None:
     before = used_s()
     time.sleep(1)
     assert used_s() - before <= 0.02
+
+
+def test_a_full_disk_ends_it_with_one_line_and_what_was_answered_is_kept(emulator: Emulator) -> None:
+    emulator.stop()
+    largest = max(file.stat().st_size for file in emulator.state_dir.iterdir())
+    blocks = largest // 512 + 200
+    shell = f'ulimit -f {blocks}; exec "$0" -m azure_ops.emulator serve --state "$1"'
+    command = ["bash", "-c", shell, sys.executable, str(emulator.state_dir)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    emulator.pid = json.loads(process.stdout.readline())["pid"]
+    item = first_item(emulator)
+    answered = 0
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        while emulator.post(f"{item}/backup", BACKUP).status < 500:
+            answered += 1
+    assert process.wait(20) == 2
+    error = process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+    assert error.count("\n") == 1, error
+    assert "make room" in error
+    assert emulator._https is not None
+    emulator._https.close()
+    emulator.restart()
+    assert answered > 1
+    assert len([each for each in emulator.requests() if each["status"]]) == answered
