@@ -1,4 +1,4 @@
-"""`python -m azure_ops.doctor [--json] …`: the Azure side of `azrecover doctor`, one finding a line as it is found.
+"""`python -m azure_ops.doctor [--json] …`: the Azure side of `azrecover doctor`, a finding a line at once.
 
 Run by `tui/doctor.py` as a process of its own, so that the console's side never imports an SDK.
 """
@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from . import paths
 from .cloud import CloudSettings, add_arguments, from_namespace
@@ -119,7 +121,7 @@ def clock_check(date_header: str, *, own_clock: bool) -> Check:
         return Check(label="clock", state=OK, detail=detail)
     if own_clock:
         return Check(label="clock", state=OK, detail=f"{detail}; ages are counted from its clock")
-    return Check(label="clock", state=WARNING, detail=detail, fix="Set the clock (chrony or systemd-timesyncd).")
+    return Check(label="clock", state=WARNING, detail=detail, fix="Set the clock, with chrony or the like.")
 
 
 async def check_sign_in(session: Session) -> Check:
@@ -131,7 +133,7 @@ async def check_sign_in(session: Session) -> Check:
     who = who_is(token.token)
     detail = f"{session.identity}{f' as {who}' if who else ''}, token good for {left_s / 60:.0f} min"
     if left_s < 0:
-        return Check(label="sign-in", state=FAILED, detail="the token has expired", fix="Sign in again: az login")
+        return Check(label="sign-in", state=FAILED, detail="the token has expired", fix="Sign in: az login")
     return Check(label="sign-in", state=OK, detail=detail)
 
 
@@ -195,7 +197,7 @@ async def findings(settings: CloudSettings) -> AsyncIterator[Check]:
             step = "subscriptions"
             async for check in check_subscriptions(session):
                 yield check
-    except RecoveryError as error:
+    except Exception as error:  # a doctor that falls ill must still say so
         yield failed(step, error)
 
 
@@ -204,7 +206,12 @@ async def report(settings: CloudSettings, *, as_json: bool) -> int:
     async for check in findings(settings):
         worst = max(worst, {OK: 0, WARNING: 1}.get(check.state, 2))
         if as_json:
-            found = {"label": check.label, "state": check.state.value, "detail": check.detail, "fix": check.fix}
+            found = {
+                "label": check.label,
+                "state": check.state.value,
+                "detail": check.detail,
+                "fix": check.fix,
+            }
             print(json.dumps(found), flush=True)
         else:
             print(f"{check.state.value:<8} {check.label}: {check.detail} {check.fix}".rstrip(), flush=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
 from textual.screen import Screen
 
 from azure_ops.errors import RecoveryError
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
     from .keys import KeyTable
 
 
-class Console(CrashSafe):
+SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
+
+
+class ConsoleApp(CrashSafe):
     TITLE = "azrecover"
-    CSS_PATH: ClassVar[list[str | Path]] = ["styles/console.tcss", "styles/dialogs.tcss"]
+    CSS_PATH = ["styles/console.tcss", "styles/dialogs.tcss"]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, settings: CloudSettings, config: Config, keys: KeyTable) -> None:
@@ -66,14 +70,14 @@ class Console(CrashSafe):
 
         return state_dir(self.settings)
 
-    def get_default_screen(self) -> Screen[object]:
+    def get_default_screen(self) -> Screen[Any]:
         return ConsoleScreen(self)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         return ()
 
     def on_mount(self) -> None:
-        self.set_keymap(self.keys.table_keymap())
+        self.set_keymap(self.keys.keymap())
         self.call_after_refresh(self._open_link)
 
     def _open_link(self) -> None:
@@ -118,8 +122,7 @@ class Console(CrashSafe):
 
     def on_notice_came(self, event: messages.NoticeCame) -> None:
         notice: wire.Notice = event.notice
-        severity: SeverityLevel = notice.severity if notice.severity in ("warning", "error") else "information"  # type: ignore[assignment]
-        self.tell(notice.text or notice.title, severity, title=notice.title if notice.text else "")
+        severity = SEVERITIES.get(notice.severity, "information")
         if notice.ended and self.config.bell:
             self.bell()
 
@@ -149,7 +152,7 @@ class Console(CrashSafe):
         if plan.risk >= 2 and len(operation_ids) == 1:
             self.watch_job(operation_ids[0])
         else:
-            self.tell(f"Press 4 and Enter to watch {'them' if len(operation_ids) > 1 else 'it'}.", title=plan.title)
+            self.tell("Started. Press 4 and Enter to watch it.", title=plan.title)
 
     def watch_job(self, id: str) -> None:
         """`id` is an operation's or a job's."""
@@ -159,11 +162,12 @@ class Console(CrashSafe):
 
     async def action_quit(self) -> None:
         running = self.state.running()
-        message = f"{len(running)} running: {', '.join(each.title for each in running[:3])}. " if running else ""
-        self.exit(message=f"azrecover: {message}Operations go on; start azrecover again to see them." if running else None)
+        names = ", ".join(visible(each.title) for each in running[:3])
+        told = f"azrecover: {len(running)} running ({names}). They go on; start azrecover again to see them."
+        self.exit(message=Text(told) if running else None)
 
 
 def run(settings: CloudSettings, config: Config, keys: KeyTable) -> int:
-    app = Console(settings, config, keys)
+    app = ConsoleApp(settings, config, keys)
     app.run()
     return app.return_code or 0

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         prog="azrecover",
         usage="azrecover [options] [command …]",
         description="Get Azure virtual machines back: Backup, Site Recovery and snapshots in the terminal.",
-        epilog=f"commands:\n{commands}\n\nWithout a command the console opens. 'azrecover --emulator' needs no Azure.",
+        epilog=f"commands:\n{commands}\n\nWithout one the console opens; with --emulator it needs no Azure.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -88,7 +88,7 @@ def settings_from(options: argparse.Namespace, config: Config) -> CloudSettings:
     if endpoint and options.cloud:
         _fail("--cloud and --arm-endpoint exclude each other")
     if endpoint and not endpoint.startswith("https://"):
-        _fail(f"--arm-endpoint must start with https://, not {endpoint!r}: Azure's clients send no token without TLS")
+        _fail(f"--arm-endpoint must start with https://, not {endpoint!r}: no token is sent without TLS")
     if options.ca and not endpoint:
         _fail("--ca needs --arm-endpoint: the public clouds are checked against the system's certificates")
     if ca_file and not os.path.isfile(ca_file):
@@ -106,7 +106,7 @@ def settings_from(options: argparse.Namespace, config: Config) -> CloudSettings:
 def use_emulator() -> None:
     """Starts the emulator or finds the running one, and points this process at it."""
     command = [sys.executable, "-m", "azure_ops.emulator", "start"]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         ready = json.loads(answer.stdout.strip().splitlines()[-1])
         environment = {

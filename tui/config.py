@@ -22,9 +22,9 @@ class Config:
     times: str = "utc"
     """`utc` or `local`: how points in time are written."""
     theme: str = "azrecover"
-    """`azrecover`, `azrecover-light`, or any theme of Textual, such as `ansi-dark` (the terminal's own colours)."""
+    """`azrecover`, `azrecover-light`, or a theme of Textual; `ansi-dark` has the terminal's own colours."""
     colours: str = "auto"
-    """`auto`, `16`, `256` or `true`. `auto` asks for 256, which costs a quarter less than true colour over SSH."""
+    """`auto`, `16`, `256` or `true`. `auto` asks for 256: a quarter fewer bytes than true colour."""
     refresh_s: int = 0
     """Seconds between two refreshes asked by this console; 0 leaves the pace to the engine, which knows what
     Azure's request budget allows."""
@@ -68,21 +68,35 @@ def _checked(path: Path, name: str, value: Any) -> Any:
     known = {each.name: each for each in fields(Config) if each.name != "path"}
     if name not in known:
         raise ConfigUnusable(f"{path}: unknown key {name!r}{_nearest(name, list(known))}")
-    wanted = {"read_only": bool, "bell": bool, "refresh_s": int, "keys": dict}.get(name, str)
+    wanted: type = {"read_only": bool, "bell": bool, "refresh_s": int, "keys": dict}.get(name, str)
     if type(value) is not wanted:
         raise ConfigUnusable(f"{path}: {name} must be {_WORDS[wanted]}, not {value!r}")
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigUnusable(f"{path}: {name} must be one of {', '.join(CHOICES[name])}, not {value!r}")
-    if name == "refresh_s" and value and value < SHORTEST_REFRESH_S:
-        raise ConfigUnusable(f"{path}: refresh_s must be 0 or at least {SHORTEST_REFRESH_S}, not {value}")
+    if name == "refresh_s":
+        _check_pace(path, value)
     if name == "keys":
-        for each, key in value.items():
-            if not isinstance(key, str) or not key:
-                raise ConfigUnusable(f"{path}: keys.{each} must be a key in quotes, not {key!r}")
+        _check_keys(path, value)
     return value
 
 
-_WORDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "text in quotes", dict: "a table"}
+def _check_pace(path: Path, value: Any) -> None:
+    if value and value < SHORTEST_REFRESH_S:
+        raise ConfigUnusable(f"{path}: refresh_s must be 0 or at least {SHORTEST_REFRESH_S}, not {value}")
+
+
+def _check_keys(path: Path, remaps: Any) -> None:
+    for id, key in remaps.items():
+        if not isinstance(key, str) or not key:
+            raise ConfigUnusable(f"{path}: keys.{id} must be a key in quotes, not {key!r}")
+
+
+_WORDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "text in quotes",
+    dict: "a table",
+}
 
 
 def _nearest(name: str, known: list[str]) -> str:

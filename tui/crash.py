@@ -1,4 +1,4 @@
-"""What happens when the console itself is wrong: one line and a log file, never local variables on the screen.
+"""When the console itself is wrong: one line and a log file, never local variables on the screen.
 
 Textual prints a crash with all locals, and those may hold what nobody should read in a scrollback.
 """
@@ -37,7 +37,10 @@ class CrashSafe(App[None]):
         if event.state is WorkerState.ERROR and isinstance(error, Exception):
             where = self._kept(error)
             self.notify(
-                f"{type(error).__name__}. {where}", title="azrecover failed inside", severity="error", markup=False
+                f"{type(error).__name__}. {where}",
+                title="azrecover failed inside",
+                severity="error",
+                markup=False,
             )
 
     def _kept(self, error: Exception) -> str:

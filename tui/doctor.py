@@ -1,4 +1,4 @@
-"""`azrecover doctor`: terminal and settings here, everything about Azure from `azure_ops.doctor`, a line each.
+"""`azrecover doctor`: terminal and settings here, all about Azure from `azure_ops.doctor`; a line each.
 
 Exit code 0 when all is well, 1 with warnings, 2 when something fails.
 """
@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from azure_ops.model import Check, CheckState
 
@@ -56,10 +58,13 @@ def terminal_checks() -> Iterator[Check]:
     where = [name for name, variable in (("tmux", "TMUX"), ("screen", "STY"), ("SSH", "SSH_CONNECTION"))
              if os.environ.get(variable)]  # fmt: skip
     inside = f", inside {' over '.join(where)}" if where else ""
-    colour = os.environ.get("COLORTERM") or ("256 colours" if "256" in os.environ.get("TERM", "") else "16 colours")
+    colour = os.environ.get("COLORTERM") or (
+        "256 colours" if "256" in os.environ.get("TERM", "") else "16 colours"
+    )
     detail = f"TERM={os.environ.get('TERM', '')}, {columns}×{lines}, {colour}{inside}"
-    if (columns, lines) < terminal.SMALLEST or lines < terminal.SMALLEST[1]:
-        fix = f"Make the window at least {terminal.SMALLEST[0]}×{terminal.SMALLEST[1]}."
+    wanted = terminal.SMALLEST
+    if columns < wanted[0] or lines < wanted[1]:
+        fix = f"Make the window at least {wanted[0]}×{wanted[1]}."
         yield Check(label="window", state=CheckState.WARNING, detail=detail, fix=fix)
     else:
         yield Check(label="window", state=CheckState.OK, detail=detail)
@@ -70,8 +75,12 @@ def config_check(config: Config) -> Check:
     try:
         keys.KeyTable(config.keys)
     except keys.KeyClash as error:
-        return Check(label="settings", state=CheckState.FAILED, detail=f"{where}: {error}", fix="Change [keys] there.")
-    return Check(label="settings", state=CheckState.OK, detail=f"{where}{', read-only' if config.read_only else ''}")
+        return Check(
+            label="settings", state=CheckState.FAILED, detail=f"{where}: {error}", fix="Change [keys] there."
+        )
+    return Check(
+        label="settings", state=CheckState.OK, detail=f"{where}{', read-only' if config.read_only else ''}"
+    )
 
 
 def azure_checks(settings: CloudSettings) -> Iterator[Check]:
@@ -80,8 +89,7 @@ def azure_checks(settings: CloudSettings) -> Iterator[Check]:
         assert process.stdout is not None
         assert process.stderr is not None
         for line in process.stdout:
-            found = json.loads(line)
-            yield Check(**{**found, "state": CheckState(found["state"])})
+            yield msgspec.json.decode(line, type=Check)
         said = process.stderr.read().strip().splitlines()
     if process.returncode not in (0, 1, 2):
         detail = f"the checks of Azure ended early: {said[-1] if said else f'exit code {process.returncode}'}"
@@ -90,8 +98,7 @@ def azure_checks(settings: CloudSettings) -> Iterator[Check]:
 
 def show(check: Check, *, as_json: bool) -> None:
     if as_json:
-        found = {"label": check.label, "state": check.state.value, "detail": check.detail, "fix": check.fix}
-        print(json.dumps(found), flush=True)
+        print(json.dumps(msgspec.structs.asdict(check)), flush=True)
         return
     sign = _SIGNS.get(check.state, "? ")
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):

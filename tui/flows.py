@@ -1,4 +1,4 @@
-"""From a key to a started operation: target → form → plan → confirmation → engine. One coroutine for every action.
+"""From a key to a started operation: target → form → plan → confirmation → engine, one coroutine for all.
 
 The target objects are taken at the moment of the key and never looked up again by row. Called by `app.py`.
 """
@@ -16,7 +16,7 @@ from azure_ops.model import FleetItem, Plan, Risk
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
-    from .app import Console
+    from .app import ConsoleApp
     from .screens.confirm import Consent
 
 ACTIONS: dict[str, Action] = {action.id: action for action in ALL}
@@ -34,12 +34,12 @@ def name_of(target: Target) -> str:
 class Flows:
     """At most one flow at a time; a second key press replaces one that has sent nothing yet."""
 
-    def __init__(self, app: Console) -> None:
+    def __init__(self, app: ConsoleApp) -> None:
         self._app = app
         self._sending = False
 
     def why_not(self, action: Action, target: Target) -> str:
-        """The reason in one line, empty when it may be tried. The one place where read-only mode is decided."""
+        """The reason in one line, empty when it may be tried; the one place that knows read-only mode."""
         if action.risk > Risk.LOOK and self._app.read_only:
             return READ_ONLY_REASON
         return action.why_not(target) or ""
@@ -94,7 +94,9 @@ class Flows:
         for target in targets:
             reason = reasons[key_of(target)]
             if reason:
-                self._app.tell(f"{name_of(target)}: {reason}", "warning", title=f"{action.title} is not possible")
+                self._app.tell(
+                    f"{name_of(target)}: {reason}", "warning", title=f"{action.title} is not possible"
+                )
         return possible
 
     async def _ask(

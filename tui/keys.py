@@ -5,6 +5,7 @@ Lower case looks, upper case acts (always through a plan). Users give other keys
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,13 @@ _NAMES = {
 }  # fmt: skip
 
 
+TABLE_BINDINGS = {
+    "down": "table.down", "up": "table.up", "top": "table.first", "bottom": "table.last",
+    "open": "table.open", "mark": "table.mark", "sort": "table.sort",
+}  # fmt: skip
+"""What tables do by themselves while they hold the focus."""
+
+
 class KeyClash(Exception):
     """One line: which key, wanted by whom."""
 
@@ -119,13 +127,23 @@ class KeyTable:
         key = self._by_id.get(id)
         return display(key.keys[0]) if key else ""
 
-    def bindings(self, ids: frozenset[str], actions: frozenset[str]) -> list[Binding]:
-        """Bindings of a screen: commands call `action_run('id')`, actions `action_act('id')`."""
-        from textual.binding import Binding
+    def keymap(self) -> dict[str, str]:
+        """The user's keys, by binding id, for `App.set_keymap`."""
+        usual = {key.id: key.keys for key in TABLE}
+        return {
+            TABLE_BINDINGS.get(key.id, key.id): ",".join(key.keys)
+            for key in self.all
+            if key.keys != usual[key.id]
+        }
 
-        return [
-            Binding(key, f"{'act' if entry.id in actions else 'run'}('{entry.id}')", entry.title, show=False)
-            for entry in self.all
-            if entry.id in ids or entry.id in actions
-            for key in entry.keys
-        ]
+
+def bindings(ids: Iterable[str], action: str) -> list[Binding]:
+    """Bindings of a screen for these ids, each calling `action_NAME(id)`."""
+    from textual.binding import Binding
+
+    wanted = set(ids)
+    return [
+        Binding(",".join(key.keys), f"{action}('{key.id}')", key.title, show=False, id=key.id)
+        for key in TABLE
+        if key.id in wanted
+    ]

@@ -64,7 +64,7 @@ class Link:
     async def ask(self, request: wire.Request, answer: type[Answer], timeout_s: float = 60) -> Answer:
         """The engine's answer, which must be of this type. Raises the typed `RecoveryError`."""
         if self._client is None:
-            raise EngineUnavailable("The engine is not connected yet.", "Wait a moment and press the key again.")
+            raise EngineUnavailable("The engine is not connected yet.", "Press the key again in a moment.")
         result = await self._client.call(request, timeout_s)
         if not isinstance(result, answer):
             raise EngineUnavailable(

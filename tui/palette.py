@@ -49,16 +49,20 @@ def entries(
 
 def _of_operation(operation: Operation) -> Entry:
     title = visible(operation.title)
-    return Entry("operation", operation.id, title, operation.phase.value, f"{title} {operation.phase}".lower())
+    return Entry(
+        "operation", operation.id, title, operation.phase.value, f"{title} {operation.phase}".lower()
+    )
 
 
 def _of_vm(item: FleetItem) -> Entry:
     name, group = visible(item.name), visible(item.resource_group)
-    return Entry("vm", item.key, name, f"{group} · {item.location}", f"{name} {group} {item.location}".lower())
+    return Entry(
+        "vm", item.key, name, f"{group} · {item.location}", f"{name} {group} {item.location}".lower()
+    )
 
 
 def search(index: list[Entry], query: str) -> list[Entry]:
-    """The best first: titles that begin with the query, then those that hold it, then the rest; all words match."""
+    """The best first: titles that begin with the query, then those that hold it; all words match."""
     words = query.lower().split()
     if not words:
         return index[:MOST_SHOWN]

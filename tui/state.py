@@ -1,6 +1,6 @@
 """The console's copy of what the engine knows, kept up to date from its differences. No screen in here.
 
-`link.py` writes it, screens and flows read it. What a key acts on is taken from here at the moment of the key.
+`app.py` writes it, screens and flows read it. What a key acts on is taken from here when the key is pressed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ConsoleState:
         return [each for each in self.operations.values() if not each.phase.ended]
 
     def job_of(self, operation: Operation) -> Job | None:
-        """The newest facts: the jobs list may be ahead of the operation's own copy, or the other way round."""
+        """The newest facts: the list of jobs may be ahead of the operation's own copy, or behind it."""
         listed = self.jobs.get(operation.job_id) if operation.job_id else None
         own = operation.job
         if own is None or listed is None:

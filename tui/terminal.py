@@ -1,4 +1,4 @@
-"""Whether this terminal can show the console, and what to do when it cannot. Called by `cli.py` and `doctor.py`."""
+"""Whether this terminal can show the console, and what to do if not. Called by `cli.py` and `doctor.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NO_SCREEN = {"", "dumb", "unknown", "vt100", "vt52"}
 
 
 def why_unusable() -> str | None:
-    """One line with the way out, or None. Textual draws on standard error, so all three must be a terminal."""
+    """One line with the way out, or None. Textual draws on standard error: all three must be terminals."""
     for name, stream in (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr)):
         if stream is None or not stream.isatty():
             return (
@@ -22,7 +22,7 @@ def why_unusable() -> str | None:
     term = os.environ.get("TERM", "")
     if term in _NO_SCREEN:
         shown = f"TERM is {term!r}" if term else "TERM is not set"
-        return f"{shown}, a terminal without a full screen. Set it to what you use, such as TERM=xterm-256color."
+        return f"{shown}, a terminal without a full screen. Set it to yours, such as TERM=xterm-256color."
     for name, stream in (("output", sys.stdout), ("error", sys.stderr)):
         encoding = (stream.encoding or "").lower().replace("-", "").replace("_", "")
         if encoding != "utf8":

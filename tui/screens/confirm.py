@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from textual import on
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Input
+from textual.widgets import Button, Input
 
 from azure_ops.model import Check, CheckState, Plan, Risk
 from widgets.page import Page
-from widgets.plain_text import plain, visible
+from widgets.plain_text import visible
+from widgets.tick import Tick
 
 from .dialog import Dialog, button_row
 
@@ -47,7 +48,9 @@ def check_lines(page: Page, checks: tuple[Check, ...]) -> None:
 def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
     page = Page()
     if changes:
-        page.text("The target changed since you saw the plan; nothing was sent. Now:", style="bold $text-warning")
+        page.text(
+            "The target changed since you saw the plan; nothing was sent. Now:", style="bold $text-warning"
+        )
         for change in changes:
             page.bullet(change, sign="▲", style="$text-warning")
         page.blank()
@@ -95,7 +98,7 @@ class ConfirmPlan(Dialog[Consent]):
             found.append(_name_input(self.plan.confirm_name))
         if self.plan.risk >= Risk.DESTROYS:
             losses = "; ".join(self.plan.losses) or "this cannot be undone"
-            found.append(Checkbox(plain(f"I understand: {losses}"), id="understood"))
+            found.append(Tick(f"I understand: {losses}", id="understood"))
         go = Button("Go ahead", id="go", variant="error" if self.plan.risk >= Risk.CHANGES else "primary")
         return [*found, button_row(Button("Cancel", id="cancel"), go)]
 
@@ -113,7 +116,7 @@ class ConfirmPlan(Dialog[Consent]):
         if self.plan.refused:
             return None
         typed = self.query_one("#typed", Input).value if self.plan.confirm_name else ""
-        understood = self.plan.risk >= Risk.DESTROYS and self.query_one("#understood", Checkbox).value
+        understood = self.plan.risk >= Risk.DESTROYS and self.query_one("#understood", Tick).ticked
         name = self.plan.confirm_name
         if name and typed.strip() not in (visible(name), phrase(name)):
             return None
@@ -126,7 +129,7 @@ class ConfirmPlan(Dialog[Consent]):
             self.query_one("#go", Button).disabled = self.consent() is None
 
     @on(Input.Changed)
-    @on(Checkbox.Changed)
+    @on(Tick.Changed)
     def _changed(self) -> None:
         self._enable()
 
@@ -143,7 +146,7 @@ class ConfirmPlan(Dialog[Consent]):
 
 
 def phrase(name: str) -> str:
-    """What has to be typed: the name, without what no keyboard has (names come from Azure and may hold anything)."""
+    """What has to be typed: the name, without the characters of it that no keyboard has."""
     return "".join(letter for letter in visible(name) if " " <= letter <= "~").strip() or "yes"
 
 

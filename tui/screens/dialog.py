@@ -1,4 +1,4 @@
-"""What all dialogs share: a framed box with a title, a scrolling page, widgets below it and a line of hints."""
+"""What all dialogs share: a framed box with a title, a scrolling page, widgets below it and hints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from widgets.page import Page, PageView
 from widgets.plain_text import plain
 
 Result = TypeVar("Result")
+TALLEST = 0.94
+"""Share of the window's height, as in dialogs.tcss."""
 
 
 class Dialog(ModalScreen[Result], Generic[Result]):
@@ -47,8 +49,18 @@ class Dialog(ModalScreen[Result], Generic[Result]):
             box.border_title = plain(self.heading)
             with VerticalScroll(id="scroll", can_focus=False):
                 yield PageView(self.page(), id="page")
-            yield from self.controls()
-            yield Static(plain(self.hints), id="hints", markup=False)
+            with Vertical(id="below"):
+                yield from self.controls()
+                yield Static(plain(self.hints), id="hints", markup=False)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """The page scrolls; what is below it always stays in sight."""
+        box, below = self.query_one("#box"), self.query_one("#below")
+        most = int(self.size.height * TALLEST) - box.gutter.height - below.outer_size.height
+        self.query_one("#scroll").styles.max_height = max(most, 2)
 
     def show_page(self, page: Page) -> None:
         self.query_one("#page", PageView).show(page)

@@ -23,7 +23,7 @@ class Help(Dialog[None]):
         self._keys = keys
 
     def page(self) -> Page:
-        page = Page().text("Lower case looks, upper case acts; nothing is sent before you have seen the plan.")
+        page = Page().text("Lower case looks, upper case acts; nothing is sent before you saw the plan.")
         section = ""
         for key in self._keys.all:
             if key.section != section:
@@ -34,7 +34,7 @@ class Help(Dialog[None]):
         for sign, meaning in SIGNS:
             page.bullet(meaning, sign=fit(sign, KEY_WIDTH), sign_style="bold")
         page.heading("Good to know")
-        page.bullet("Operations run in Azure and are followed by the engine: closing this console ends neither.")
-        page.bullet("An age such as '4m' is counted by the service's clock; RPO says how old its own figure is.")
-        page.bullet("What went out to Azure stands in pane 5, what we started and saw in 'azrecover journal list'.")
+        page.bullet("Operations run in Azure and the engine follows them: closing this console ends neither.")
+        page.bullet("An age such as '4m' is counted by the service's clock; RPO tells how old its figure is.")
+        page.bullet("What went out to Azure stands in pane 5, what we started in 'azrecover journal list'.")
         return page

@@ -25,7 +25,9 @@ class RawJson(Dialog[None]):
 
     def page(self) -> Page:
         document = self._document
-        page = Page().pair("request", f"{document.method} {document.url}").pair("status", str(document.status))
+        page = (
+            Page().pair("request", f"{document.method} {document.url}").pair("status", str(document.status))
+        )
         page.pair("permission", document.permission).pair("with az", document.az_command)
         return page.blank().verbatim(document.json_text)
 

@@ -1,0 +1,342 @@
+"""The main screen: five panes over one fleet. Keys come from `keys.py`; what they do is in `commands.py`
+(looking) and `flows.py` (acting); how the panes lie is in `layout.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from azure_ops import wire
+from azure_ops.errors import RecoveryError
+from azure_ops.model import Details, FleetItem, Job, Operation, RequestLine
+from widgets.key_line import KeyLine
+from widgets.keyed_table import KeyedTable
+from widgets.operations import OperationRow, OperationTable
+from widgets.pane import Pane, counted, fault_line
+from widgets.plain_text import plain
+from widgets.recovery_points import PointTable
+from widgets.replication import ReplicationView
+from widgets.request_log import RequestLog
+from widgets.status import StatusBar
+from widgets.table_messages import CursorMoved, MarksChanged, Opened, RowGone, ShownChanged
+from widgets.vm_table import VmTable
+
+from .. import header
+from ..commands import Commands
+from ..flows import ACTIONS
+from ..keys import TABLE, bindings
+from ..layout import Layout
+
+if TYPE_CHECKING:
+    from ..app import ConsoleApp
+
+REST_S = 0.25
+"""The cursor rests this long on a row before its details are read."""
+TICK_S = 2.0
+"""Times are counted anew; nothing is written when they read the same."""
+IN_TABLES = frozenset({"down", "up", "top", "bottom", "open", "mark", "sort", "next-pane", "previous-pane"})
+COMMANDS = [key.id for key in TABLE if key.id not in ACTIONS and key.id not in IN_TABLES]
+
+
+class ConsoleScreen(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run"), *bindings(ACTIONS, "act")]
+
+    def __init__(self, app: ConsoleApp) -> None:
+        super().__init__()
+        self.console_app = app
+        self.commands = Commands(app, self)
+        self.panes = Layout(self)
+        self._details: Details | None = None
+        self._points_of = ""
+        self._resting: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        now = self.console_app.state.service_now
+        yield StatusBar(id="status")
+        with Vertical(id="body"):
+            with Container(id="upper"):
+                yield Pane(1, "VMs", VmTable(now, id="vms"), id="vms-pane")
+                with Vertical(id="detail"):
+                    yield Pane(2, "Points", PointTable(now, id="points"), id="points-pane")
+                    yield Pane(
+                        3, "Replication", ReplicationView(now, id="replication"), id="replication-pane"
+                    )
+            with Horizontal(id="lower"):
+                yield Pane(4, "Operations", OperationTable(now, id="operations"), id="operations-pane")
+                yield Pane(5, "Requests", RequestLog(id="requests"), id="requests-pane")
+        yield Input(placeholder="words, !not, regular expressions; enter keeps, esc clears", id="filter")
+        yield Static(plain("The window is too small: make it at least 60×16."), id="too-small", markup=False)
+        yield KeyLine(id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#filter", Input).cursor_blink = False
+        self.vms.empty_text = "Connecting to the engine …"
+        self.panes.arrange()
+        self.vms.focus()
+        self.header_changed()
+        self._keys_changed()
+        self.set_interval(TICK_S, self._tick)
+
+    # parts --------------------------------------------------------------------------------------------------
+
+    @property
+    def vms(self) -> VmTable:
+        return self.query_one("#vms", VmTable)
+
+    @property
+    def operations(self) -> OperationTable:
+        return self.query_one("#operations", OperationTable)
+
+    @property
+    def active_pane(self) -> int:
+        return self.panes.active
+
+    def active_table(self) -> KeyedTable[object]:
+        content = self.panes.content(self.active_pane)
+        return content if isinstance(content, KeyedTable) else self.vms  # type: ignore[return-value]
+
+    def row_under_cursor(self) -> FleetItem | Operation | Job | None:
+        if self.active_pane == 4:
+            row = self.operations.cursor_row
+            return (row.operation or row.job) if row else None
+        return self.vms.cursor_row
+
+    def job_under_cursor(self) -> Job | None:
+        """Of the operations pane; elsewhere the only job that runs on the VM under the cursor."""
+        if self.active_pane == 4:
+            row = self.operations.cursor_row
+            return row.job if row else None
+        item = self.vms.cursor_row
+        if item is None:
+            return None
+        rows = (self.operations.row(key) for key in self.operations.shown_keys)
+        running = [
+            row.job for row in rows if row and row.job and _target_key(row) == item.key and not row.ended
+        ]
+        return running[0] if len(running) == 1 else None
+
+    def vms_under_cursor(self) -> Sequence[FleetItem]:
+        """Marked rows or the one under the cursor; of an operation or job the VM it is about."""
+        if self.active_pane != 4:
+            return self.vms.target_rows()
+        row = self.operations.cursor_row
+        item = self.console_app.state.items.get(_target_key(row)) if row else None
+        return [item] if item else []
+
+    # keys ---------------------------------------------------------------------------------------------------
+
+    def action_act(self, id: str) -> None:
+        self.commands.act(id)
+
+    def action_run(self, id: str) -> None:
+        if id.startswith("pane-"):
+            self.panes.go(int(id.removeprefix("pane-")))
+        elif id in ("next-tab", "previous-tab"):
+            self.panes.next_tab(1 if id == "next-tab" else -1)
+        elif id in ("zoom", "unzoom"):
+            self.panes.zoom(id == "zoom" and not self.panes.zoomed)
+        elif id == "filter":
+            self._open_filter()
+        elif id == "back":
+            self._back()
+        else:
+            self.commands.run(id)
+
+    def _back(self) -> None:
+        """One thing at a time, the newest first."""
+        field, table = self.query_one("#filter", Input), self.active_table()
+        if field.has_class("-open"):
+            field.value = ""
+            self._close_filter()
+        elif self.console_app.flows.cancel():
+            self.busy("")
+        elif self.panes.zoomed:
+            self.panes.zoom(False)
+        elif table.filter_text:
+            table.set_filter("")
+        else:
+            table.clear_marks()
+
+    def _open_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.value = self.active_table().filter_text
+        field.add_class("-open")
+        field.focus()
+
+    def _close_filter(self) -> None:
+        self.query_one("#filter").remove_class("-open")
+        self.panes.content(self.active_pane).focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self.active_table().set_filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self) -> None:
+        self._close_filter()
+
+    def go_to_vm(self, key: str) -> None:
+        if not self.vms.set_cursor(key):
+            self.vms.set_filter("")
+            self.vms.set_cursor(key)
+        self.panes.go(1)
+
+    # what tables say ----------------------------------------------------------------------------------------
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.panes.focused(event.widget)
+        self._keys_changed()
+
+    def on_cursor_moved(self, event: CursorMoved) -> None:
+        if event.table is self.vms:
+            self._show_vm()
+            self._rest()
+        self._keys_changed()
+
+    def on_row_gone(self, event: RowGone) -> None:
+        if event.table is self.vms and isinstance(event.row, FleetItem):
+            self.console_app.tell(f"{event.row.name} is gone from the fleet; the cursor moved on.", "warning")
+
+    def on_opened(self, event: Opened) -> None:
+        if isinstance(event.row, OperationRow):
+            self.console_app.watch_job(event.row.key)
+        elif event.table is self.vms:
+            self.commands.details()
+
+    def on_marks_changed(self, event: MarksChanged) -> None:
+        self._titles()
+        self._keys_changed()
+
+    def on_shown_changed(self, event: ShownChanged) -> None:
+        self._titles()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.panes.resized(event.size.width, event.size.height)
+
+    def on_screen_resume(self) -> None:
+        self.tell_focus()
+
+    # details of the row under the cursor --------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(REST_S, self.load_details)
+        self.tell_focus()
+
+    def tell_focus(self) -> None:
+        """The engine reads fast what is looked at."""
+        key = self.vms.cursor_key
+        self.console_app.link.focus((key,) if key else (), ())
+
+    def load_details(self, fresh: bool = False) -> None:
+        key = self.vms.cursor_key
+        if key and self.console_app.state.welcome:
+            self.run_worker(self._load(key, fresh), group="details", exclusive=True, exit_on_error=False)
+
+    async def _load(self, key: str, fresh: bool) -> None:
+        try:
+            answer = await self.console_app.link.ask(wire.GetDetails(key=key, fresh=fresh), wire.GotDetails)
+        except RecoveryError as error:
+            if key == self.vms.cursor_key:
+                self.panes.pane(2).show_fault(error.title)
+            return
+        if key == self.vms.cursor_key:
+            self._details = answer.details
+            with self.app.batch_update():
+                self._show_vm()
+
+    def _show_vm(self) -> None:
+        """What is known of the VM under the cursor: its row at once, the rest when it was read."""
+        item = self.vms.cursor_row
+        details = self._details if self._details and item and self._details.item.key == item.key else None
+        points = self.query_one(PointTable)
+        key, name = (item.key, item.name) if item else ("", "")
+        points.empty_text = "No recovery points" if details else "Reading …"
+        points.show(details.points if details else (), same_vm=key == self._points_of)
+        self._points_of = key
+        self.query_one(ReplicationView).show(item, details.rpo_history if details else ())
+        self.panes.pane(2).show_fault(details.faults[0].title if details and details.faults else "")
+        self.panes.note(2, name)
+        self.panes.note(3, name)
+
+    # from the engine ----------------------------------------------------------------------------------------
+
+    def fleet_changed(self, delta: wire.FleetDelta) -> None:
+        state = self.console_app.state
+        with self.app.batch_update():
+            if delta.first or not state.complete:
+                self.vms.update(delta.changed)
+            else:
+                self.vms.update(delta.changed, delta.removed)
+            if state.complete and self.vms.row_count != len(state.items):
+                self.vms.replace_rows(state.items.values())
+            if state.complete:
+                self.vms.empty_text = "This sign-in sees no virtual machine; 'azrecover doctor' says why"
+            self.header_changed()
+            self._titles()
+            if self.vms.cursor_key in {item.key for item in delta.changed}:
+                self._show_vm()
+                self._keys_changed()
+
+    def jobs_changed(self) -> None:
+        state = self.console_app.state
+        with self.app.batch_update():
+            self.operations.show(state.operations.values(), state.jobs.values())
+            self.header_changed()
+            self._titles()
+
+    def requests_sent(self, lines: Sequence[RequestLine]) -> None:
+        self.query_one(RequestLog).add(lines)
+
+    def link_changed(self, state: str, line: str) -> None:
+        if state == "lost" and not self.console_app.state.items:
+            self.vms.empty_text = line
+            self.vms.refresh()
+        self.header_changed(line if state != "connected" else "")
+
+    def header_changed(self, trouble: str | None = None) -> None:
+        if trouble is not None:
+            self._trouble = trouble
+        self.query_one(StatusBar).show(header.status(self.console_app, self._trouble))
+
+    _trouble = ""
+
+    def busy(self, line: str) -> None:
+        self.query_one(KeyLine).show_busy(line)
+
+    def _titles(self) -> None:
+        for number in (1, 4):
+            table = self.panes.content(number)
+            assert isinstance(table, KeyedTable)
+            tail = counted(table.shown_count, table.row_count, table.filter_text, len(table.marks))
+            self.panes.pane(number).show_tail(tail)
+        sources = self.console_app.state.sources.values()
+        self.panes.pane(1).show_fault(fault_line(sources, datetime.now(UTC)))
+
+    def _keys_changed(self) -> None:
+        self.query_one(KeyLine).show_keys(header.footer(self.console_app, self))
+
+    def _tick(self) -> None:
+        if self.is_current and self.console_app.state.complete:
+            with self.app.batch_update():
+                for table in self.query(KeyedTable):
+                    table.tick()
+                self.query_one(ReplicationView).tick()
+                self.header_changed()
+
+
+def _target_key(row: OperationRow) -> str:
+    """Of the VM that an operation or a job is about, empty when it is not known."""
+    if row.operation is not None:
+        return row.operation.target_key
+    return row.job.target_key if row.job is not None else ""

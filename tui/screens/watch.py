@@ -1,0 +1,154 @@
+"""One operation, or anybody's job, watched live: its steps, the honest clock, what went wrong and what to do.
+
+Leaving it ends the looking, nothing else. Opened by flows, by Enter in the operations pane, by the palette.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import Screen
+
+from azure_ops import wire
+from azure_ops.errors import RecoveryError
+from azure_ops.model import Job, Operation
+from widgets.key_line import KeyLine
+from widgets.page import PageView
+from widgets.plain_text import plain
+from widgets.task_tree import TaskTree
+
+from .. import wording
+from ..keys import bindings
+
+if TYPE_CHECKING:
+    from ..app import ConsoleApp
+
+TICK_S = 1.0
+
+
+class WatchScreen(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(("back", "cancel-job", "raw", "help", "quit"), "run"),
+    ]
+
+    def __init__(self, app: ConsoleApp, id: str) -> None:
+        super().__init__()
+        self.console_app = app
+        self.watched = id
+        self._read: Job | None = None
+
+    @property
+    def operation(self) -> Operation | None:
+        state = self.console_app.state
+        found = state.operations.get(self.watched)
+        return found or next(
+            (each for each in state.operations.values() if each.job_id == self.watched), None
+        )
+
+    @property
+    def job(self) -> Job | None:
+        operation = self.operation
+        state = self.console_app.state
+        job = state.job_of(operation) if operation else state.jobs.get(self.watched)
+        if job is None or (not job.tasks and self._read is not None and self._read.tasks):
+            return self._read or job
+        return job
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="watch") as box:
+            box.border_title = "Watching"
+            yield PageView(id="watch-facts")
+            yield TaskTree(id="watch-tree")
+            with VerticalScroll(id="watch-errors", can_focus=False):
+                yield PageView(id="watch-error-page")
+        yield KeyLine(id="watch-keys")
+
+    def on_mount(self) -> None:
+        self.query_one(TaskTree).focus()
+        self.set_interval(TICK_S, self._tick)
+        self.jobs_changed()
+        self._read_tree()
+
+    def on_screen_resume(self) -> None:
+        self._focus_engine()
+
+    def on_unmount(self) -> None:
+        self.console_app.console_screen.tell_focus()
+
+    def _focus_engine(self) -> None:
+        """What is watched is read fast by the engine."""
+        job = self.job
+        operation = self.operation
+        job_id = job.id if job else operation.job_id if operation else ""
+        key = operation.target_key if operation else job.target_key if job else ""
+        self.console_app.link.focus((key,) if key else (), (job_id,) if job_id else ())
+
+    def _read_tree(self) -> None:
+        job = self.job
+        if job is not None and not job.tasks:
+            self.run_worker(self._read_job(job.id), group="tree", exclusive=True, exit_on_error=False)
+
+    async def _read_job(self, job_id: str) -> None:
+        try:
+            self._read = (await self.console_app.link.ask(wire.GetJob(job_id=job_id), wire.GotJob)).job
+        except RecoveryError as error:
+            self.console_app.tell(str(error), "warning")
+        else:
+            self.jobs_changed()
+
+    # showing ------------------------------------------------------------------------------------------------
+
+    def jobs_changed(self) -> None:
+        """Called by the app when the engine tells something new about jobs or operations."""
+        if not self.is_mounted:
+            return
+        job, operation = self.job, self.operation
+        box = self.query_one("#watch")
+        box.border_title = plain(self._title(operation, job))
+        self._focus_engine()
+        with self.app.batch_update():
+            if job is not None:
+                self.query_one(TaskTree).show(job, self.console_app.state.service_now())
+            page = wording.errors(operation, job)
+            self.query_one("#watch-errors").display = bool(page.lines)
+            self.query_one("#watch-error-page", PageView).show(page)
+            self._tick()
+            self._show_keys(operation, job)
+
+    def _tick(self) -> None:
+        """Only what time changes."""
+        if self.is_current:
+            now = self.console_app.state.service_now()
+            self.query_one("#watch-facts", PageView).show(wording.facts(self.operation, self.job, now))
+            self.query_one(TaskTree).tick(now)
+
+    def _show_keys(self, operation: Operation | None, job: Job | None) -> None:
+        shown = self.console_app.keys.shown
+        keys = [("esc", "Back, it goes on"), (shown("raw"), "JSON")]
+        if job is not None and job.can_cancel and not self.console_app.read_only:
+            keys.insert(1, (shown("cancel-job"), "Cancel job"))
+        self.query_one(KeyLine).show_keys(keys)
+
+    @staticmethod
+    def _title(operation: Operation | None, job: Job | None) -> str:
+        if operation is not None:
+            return operation.title
+        return f"{job.title or job.operation} {job.target_name}" if job else "Waiting for news"
+
+    async def action_run(self, id: str) -> None:
+        job = self.job
+        commands = self.console_app.console_screen.commands
+        match id:
+            case "back":
+                self.dismiss(None)
+            case "cancel-job" if job is not None:
+                self.console_app.flows.start(id, [job])
+            case "raw" if job is not None:
+                commands.show_raw_of(job)
+            case "help":
+                commands.help()
+            case "quit":
+                await self.console_app.action_quit()

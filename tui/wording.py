@@ -1,0 +1,109 @@
+"""How an operation is told: one place for durations, the honest clock and what an end means. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from azure_ops.model import ErrorNote, Job, JobKind, Operation
+from widgets import signs
+from widgets.columns import TONE_STYLES
+from widgets.page import Page
+
+FAILOVERS = frozenset({"UnplannedFailover", "TestFailover", "Failover", "PlannedFailover"})
+"""Jobs whose duration is a recovery time."""
+COARSE = "Azure Backup tells its progress in steps of up to 15 minutes; no news for that long is normal."
+STALE_AFTER_S = 120
+
+
+def span(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 05 min`, `3 d 4 h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def elapsed_s(job: Job, now: datetime) -> float | None:
+    """By the service's clock."""
+    if job.started_at is None:
+        return None
+    return ((job.ended_at or now) - job.started_at).total_seconds()
+
+
+def normal(operation: Operation | None) -> str:
+    if operation is None:
+        return "not known: it was not started here"
+    if operation.normal_s is None:
+        return "no history yet"
+    return f"usually {span(operation.normal_s)} ({operation.normal_count} runs here)"
+
+
+def news(job: Job, now: datetime) -> str:
+    if job.read_at is None:
+        return "none yet"
+    return f"{span((now - job.read_at).total_seconds())} ago"
+
+
+def is_failover(job: Job) -> bool:
+    return job.kind is JobKind.REPLICATION and job.operation in FAILOVERS
+
+
+def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
+    """The lines above the tree."""
+    page = Page()
+    _state_line(page, operation, job)
+    if job is None:
+        return page
+    took = elapsed_s(job, now)
+    if took is not None:
+        began = f"{job.started_at:%Y-%m-%d %H:%M:%S} UTC" if job.started_at else ""
+        page.pair("elapsed" if not job.ended_at else "took", f"{span(took)}, since {began}", style="bold")
+        late = operation and operation.normal_s and not job.ended_at and took > 1.5 * operation.normal_s
+        page.pair("normal", normal(operation) + (", longer than usual by now" if late else ""),
+                  style="$text-warning" if late else "")  # fmt: skip
+        if is_failover(job):
+            label = "recovery time" if job.ended_at else "RTO clock"
+            page.pair(label, span(took) + ("" if job.ended_at else " so far"), style="bold $accent")
+    if not job.state.ended:
+        old = job.read_at is not None and now - job.read_at > timedelta(seconds=STALE_AFTER_S)
+        page.pair("last news", news(job, now), style="$text-warning" if old else "")
+        if job.kind is JobKind.BACKUP:
+            page.note(COARSE, indent=1)
+    return page
+
+
+def _state_line(page: Page, operation: Operation | None, job: Job | None) -> None:
+    told = ""
+    if job is not None and not (operation and operation.phase.ended):
+        cell = signs.JOB[job.state]
+        told = f" (Azure: {job.state_text})" if job.state_text else ""
+    elif operation is not None:
+        cell = signs.PHASE[operation.phase]
+    else:
+        page.text("Waiting for the first news of it.")
+        return
+    page.pair("state", cell.text + told, style=f"bold {TONE_STYLES[cell.tone]}")
+    if operation is not None and operation.message:
+        page.pair("", operation.message)
+
+
+def errors(operation: Operation | None, job: Job | None) -> Page:
+    """Below the tree, which shows the job's own errors: what went wrong outside of it."""
+    page = Page()
+    if operation is not None and operation.error is not None and not (job and job.errors):
+        _error(page, operation.error)
+    return page
+
+
+def _error(page: Page, error: ErrorNote) -> None:
+    page.bullet(
+        f"{error.title}{f' ({error.code})' if error.code else ''}", sign="✖", style="bold $text-error"
+    )
+    if error.hint:
+        page.bullet(f"next step: {error.hint}", sign="→", style="$text-success")
+    if error.request_id:
+        page.note(f"request id {error.request_id}")
