@@ -182,7 +182,7 @@ def _grid_point(item: ReplicatedItem, policy: ReplicationPolicy, slot: int) -> P
 def recovery_points(item: ReplicatedItem, policy: ReplicationPolicy, now: datetime) -> list[Point]:
     """What is retained, oldest first; none while the first replication runs and none once committed.
 
-    The grids are nested, so a point only ever disappears by age."""
+    The grids are nested, so a point only ever disappears by age; the newest never does (unverified)."""
     if state_at(item, now) in (INITIAL_REPLICATION, FIRST_POINT_PENDING, FAILOVER_COMMITTED):
         return []
     at = looked_at(item, now)
@@ -191,12 +191,14 @@ def recovery_points(item: ReplicatedItem, policy: ReplicationPolicy, now: dateti
     newest = slot_at(item, min(at - timedelta(seconds=60), replicated_until(item, now)))
     points = []
     slot = slot_at(item, oldest) + 1
-    while slot <= newest:
+    while slot < newest:
         step = _kept_every((at - slot_time(item, slot)).total_seconds())
         if slot % step:
             slot += step - slot % step
             continue
         points.append(_grid_point(item, policy, slot))
         slot += 1
+    if newest > slot_at(item, since):
+        points.append(_grid_point(item, policy, newest))
     points += [Point(stored.guid, stored.at, False) for stored in item.stored_points]
     return sorted(points, key=lambda point: point.at)

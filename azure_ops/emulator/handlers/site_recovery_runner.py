@@ -198,7 +198,7 @@ def _begin_next(world: World, job: ReplicationJob, at: datetime) -> None:
             _fail(world, job, error, at)
             return
         duration_s = task.duration_s * world.store.random.uniform(0.93, 1.07)
-        failure = world.failure_at(job.scenario, job.item_id or job.id, job.step + 1)
+        failure = world.failure_at(job.scenario, _aimed_at(world, job), job.step + 1)
         if failure is None:
             _schedule(world, job, at + timedelta(seconds=duration_s), STEP)
         else:
@@ -207,6 +207,12 @@ def _begin_next(world: World, job: ReplicationJob, at: datetime) -> None:
     kind.finish(world, job, at)
     job.state, job.state_description = "Succeeded", "Completed"
     _end(world, job, at)
+
+
+def _aimed_at(world: World, job: ReplicationJob) -> str:
+    """What a fault's target is looked for in: the item's id and its machine's, which has the readable name."""
+    item = item_of(world, job)
+    return f"{item.id} {item.vm_id}" if item else job.id
 
 
 def _error(job: ReplicationJob, at: datetime, code: str, message: str) -> JobError:

@@ -229,6 +229,7 @@ class UnplannedFailover(Scenario):
         if item is None:
             return
         effects.remove_recovery_vm(world, item)
+        effects.keep_running(world, item.vm_id, at)
         if job.state == "Cancelled" and item.frozen_at is not None:
             item.trouble, item.trouble_since = STALL_TROUBLE, item.frozen_at
         item.frozen_at = None
