@@ -14,6 +14,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions, QueryResponse
 
+from ..conftest import EmulatorFactory
 from ..support import READER_CLIENT_ID, Emulator
 
 VMS = "resources | where type =~ 'Microsoft.Compute/virtualMachines'"
@@ -248,3 +249,36 @@ async def test_quota_headers(graph: Graph) -> None:
     assert int(answer.headers["x-ms-user-quota-remaining"]) < 15
     assert answer.headers["x-ms-user-quota-resets-after"].startswith("00:00:0")
     assert not [one for one in graph.emulator.requests() if "ResourceGraph" in one["path"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"$top": 1001}, "InvalidTop"),
+        ({"$top": "many"}, "InvalidTop"),
+        ({"$skip": "x"}, "InvalidSkip"),
+        ({"$skip": -1}, "InvalidSkip"),
+        ({"$skipToken": "bm90IGpzb24="}, "InvalidSkipToken"),
+        ({"$skipToken": "eyJSb3dzVG9Ta2lwIjogW119"}, "InvalidSkipToken"),
+        ("none", "InvalidOptions"),
+    ],
+)
+def test_options_that_make_no_sense(shared_emulator: Emulator, options: Any, code: str) -> None:
+    body = {"query": VMS, "options": options}
+    answer = shared_emulator.post("/providers/Microsoft.ResourceGraph/resources", body)
+    assert answer.status == 400
+    assert answer.body["error"]["details"][-1]["code"] == code
+
+
+def test_a_page_holds_a_thousand_rows(emulator_factory: EmulatorFactory) -> None:
+    emulator = emulator_factory(fleet=1100, throttle=False)
+    ask = "/providers/Microsoft.ResourceGraph/resources"
+    query = {"query": f"{VMS} | project id | order by id asc"}
+    first = emulator.post(ask, query).body
+    assert (first["totalRecords"], first["count"], first["resultTruncated"]) == (1100, 1000, "true")
+    second = emulator.post(ask, query | {"options": {"$skipToken": first["$skipToken"]}}).body
+    assert (second["count"], second["resultTruncated"], "$skipToken" in second) == (100, "false", False)
+    assert first["data"][-1]["id"] < second["data"][0]["id"]
+    # Before there was a choice of formats, there was the table.
+    old = emulator.post(f"{ask}?api-version=2019-04-01", query).body
+    assert old["data"]["columns"] == [{"name": "id", "type": "string"}]

@@ -11,7 +11,8 @@ from typing import Any
 from ..answers import Answer, Json
 from ..records.tenancy import TENANT_ID_FACT, Subscription
 from ..resource_graph.errors import QueryError, no_subscriptions
-from ..resource_graph.pipeline import Engine, Relation
+from ..resource_graph.pipeline import Engine
+from ..resource_graph.rows import cells
 from ..resource_graph.syntax import parse
 from ..resource_graph.tables import Source
 from ..resource_graph.values import wire_value
@@ -39,19 +40,20 @@ def _answer(ctx: Context, body: dict[str, Any]) -> Json:
     if not isinstance(query, str):
         raise QueryError({"code": "QueryMissing", "message": "The request has no query."})
     options = body.get("options") or {}
+    if not isinstance(options, dict):
+        raise QueryError({"code": "InvalidOptions", "message": "The options of a query are an object."})
     scope = _scope(ctx.world, body)
     engine = Engine(lambda name: Source(ctx.world, name, scope), ctx.now)
     relation = engine.run(parse(query))
 
     skip, top = _page(options)
     end = min(skip + top, len(relation.rows))
-    rows = list(relation.rows[skip:end])
-    cells = [{column: wire_value(row.get(column)) for column in relation.columns} for row in rows]
+    rows = [cells(row, relation.columns) for row in relation.rows[skip:end]]
     as_table = _wants_table(options, ctx.api_version)
     answer: dict[str, Json] = {
         "totalRecords": len(relation.rows),
         "count": len(rows),
-        "data": _table(relation, rows, cells) if as_table else cells,
+        "data": _table(relation.columns, rows) if as_table else [_on_the_wire(row) for row in rows],
         "facets": [],
         "resultTruncated": "true" if end < len(relation.rows) else "false",
     }
@@ -92,9 +94,14 @@ def _page(options: dict[str, Any]) -> tuple[int, int]:
         )
     token = options.get("$skipToken")
     if not token:
-        return max(0, int(options.get("$skip") or 0)), top
+        skip = options.get("$skip") or 0
+        if not isinstance(skip, int) or skip < 0:
+            raise QueryError(
+                {"code": "InvalidSkip", "message": f"$skip must not be negative. Given: '{skip}'."}
+            )
+        return skip, top
     try:
-        return int(json.loads(base64.b64decode(token, validate=True))["RowsToSkip"]), top
+        return max(0, int(json.loads(base64.b64decode(token, validate=True))["RowsToSkip"])), top
     except (binascii.Error, ValueError, KeyError, TypeError):
         raise QueryError(
             {"code": "InvalidSkipToken", "message": "The provided skip token is not valid."}
@@ -112,14 +119,17 @@ def _wants_table(options: dict[str, Any], api_version: str) -> bool:
     return str(wanted).lower() == "table"
 
 
-def _table(relation: Relation, rows: list[Any], cells: list[dict[str, Json]]) -> Json:
-    types = dict.fromkeys(relation.columns, "string")
-    for column in relation.columns:
-        sample = next((value for row in rows if (value := row.get(column)) is not None), None)
-        types[column] = _column_type(sample)
+def _on_the_wire(row: dict[str, Any]) -> dict[str, Json]:
+    return {column: wire_value(value) for column, value in row.items()}
+
+
+def _table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> Json:
+    samples = {
+        column: next((row[column] for row in rows if row[column] is not None), None) for column in columns
+    }
     return {
-        "columns": [{"name": column, "type": types[column]} for column in relation.columns],
-        "rows": [list(row.values()) for row in cells],
+        "columns": [{"name": column, "type": _column_type(samples[column])} for column in columns],
+        "rows": [[wire_value(value) for value in row.values()] for row in rows],
     }
 
 

@@ -37,7 +37,9 @@ NO_SCENARIO_TIME = "1753-01-01T01:01:01Z"
 
 def service_id(resource_id: str) -> str:
     """As Site Recovery prints its own ids: `/Subscriptions/…`."""
-    return re.sub(r"^/subscriptions/", "/Subscriptions/", resource_id, count=1, flags=re.IGNORECASE)
+    if resource_id[:15].lower() == "/subscriptions/":
+        return f"/Subscriptions/{resource_id[15:]}"
+    return resource_id
 
 
 def service_time(at: datetime) -> str:

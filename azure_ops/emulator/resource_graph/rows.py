@@ -49,6 +49,14 @@ class ComputedRow:
         return value
 
 
+def cells(row: Row, columns: tuple[str, ...]) -> dict[str, Value]:
+    """The whole row. A projection read once needs no memory of what it worked out."""
+    if isinstance(row, ComputedRow) and not row.known and columns == tuple(row.expressions):
+        parent = row.parent
+        return {column: expression(parent) for column, expression in row.expressions.items()}
+    return {column: row.get(column) for column in columns}
+
+
 class ComputedRows(Sequence[Row]):
     """The rows of a projection, each made when it is reached: of ten thousand, a page needs one thousand."""
 
