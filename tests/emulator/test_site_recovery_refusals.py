@@ -120,6 +120,7 @@ async def test_a_failed_job_is_restarted_under_its_own_name(emulator: Emulator) 
         job = await assert_failed(item, poller, 2, "28037")
         name = name_of((await item.job(poller)).id)
         restarting = await clients.site_recovery.replication_jobs.begin_restart(*item.vault, name)
+        assert (await refused(item.start_failover())).status_code == 409
         emulator.advance(4)
         answer = await asyncio.wait_for(restarting.result(), 30)
         assert (answer.properties.scenario_name, answer.properties.state) == ("RestartJob", "Succeeded")

@@ -229,10 +229,13 @@ class RestartJob(Scenario):
 
 
 def _act(ctx: Context, job: ReplicationJob, name: str, *, hidden: bool) -> Answer:
-    """Starts the job that acts on `job` and answers for it."""
+    """Starts the job that acts on `job` and answers for it; one that is listed holds the item meanwhile."""
     acting = new_job(ctx, name, require_vault(ctx), job.id, {"job": job.id})
     acting.hidden = hidden
     acting.object_id, acting.object_name, acting.object_type = job.object_id, job.object_name, job.object_type
+    if not hidden and (item := item_of(ctx.world, job)) is not None:
+        acting.item_id, item.job_id = item.id, acting.id
+        ctx.world.store.save(item)
     launch(ctx.world, acting, ctx.now)
     return accepted(ctx, acting, f"{job.id}/operationresults")
 

@@ -210,7 +210,7 @@ def _begin_next(world: World, job: ReplicationJob, at: datetime) -> None:
 
 
 def _aimed_at(world: World, job: ReplicationJob) -> str:
-    """What a fault's target is looked for in: the item's id and its machine's, which has the readable name."""
+    """What a fault's target is looked for in: the item's id, and its machine's for the readable name."""
     item = item_of(world, job)
     return f"{item.id} {item.vm_id}" if item else job.id
 
