@@ -5,32 +5,65 @@ The SDK's models would cost more than fetching the page; these structs are what 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from .arm_ids import group_of, key_of, name_of, subscription_of, vault_of
 from .backup_documents import health_notes
-from .compute_documents import disks_of, power_state
-from .model import Backup, FleetItem, PowerState, Replication, Vault
-from .replication_documents import health_error, job_or_none, unless_none
+from .compute_documents import power_state
+from .model import Backup, Disk, FleetItem, HealthNote, PowerState, Replication, Vault
+from .replication_documents import job_or_none, unless_none
 from .wire_values import parse_moment
 
 Text = str | None
 
 
-class VmRow(msgspec.Struct):
+class _Row(msgspec.Struct, rename="camel", gc=False):
+    """Rows live as long as their page, and hold no cycles: the garbage collector need not look at them."""
+
+
+class ManagedDisk(_Row, gc=False):
+    id: Text = None
+    storage_account_type: Text = None
+
+
+class DiskRow(_Row, gc=False):
+    name: Text = None
+    lun: int | None = None
+    os_type: Text = None
+    size: float | None = msgspec.field(name="diskSizeGB", default=None)
+    managed_disk: ManagedDisk | None = None
+
+
+class ErrorRow(_Row, gc=False):
+    error_code: str | int | None = None
+    summary_message: Text = None
+    error_message: Text = None
+    possible_causes: Text = None
+    recommended_action: Text = None
+    error_level: Text = None
+    creation_time: Text = msgspec.field(name="creationTimeUtc", default=None)
+
+
+class ScenarioRow(_Row, gc=False):
+    scenario_name: Text = None
+    job_id: Text = None
+
+
+class VmRow(_Row, gc=False):
     id: str
     name: Text = None
     location: Text = None
-    zones: Any = None
+    zones: list[str | int] | None = None
     size: Text = None
     power: Text = None
-    osDisk: Any = None
-    dataDisks: Any = None
+    os_disk: DiskRow | None = None
+    data_disks: list[DiskRow] | None = None
 
 
-class BackupRow(msgspec.Struct, rename="camel"):
+class BackupRow(_Row, gc=False):
     id: str
     kind: Text = None
     source: Text = None
@@ -48,7 +81,7 @@ class BackupRow(msgspec.Struct, rename="camel"):
     deleted_at: Text = None
 
 
-class ReplicationRow(msgspec.Struct, rename="camel"):
+class ReplicationRow(_Row, gc=False):
     id: str
     kind: Text = None
     source: Text = None
@@ -58,11 +91,11 @@ class ReplicationRow(msgspec.Struct, rename="camel"):
     state_text: Text = None
     active: Text = None
     test: Text = None
-    allowed: Any = None
+    allowed: list[str] | None = None
     health: Text = None
     failover_health: Text = None
-    errors: Any = None
-    scenario: Any = None
+    errors: list[ErrorRow] | None = None
+    scenario: ScenarioRow | None = None
     last_test: Text = None
     last_failover: Text = None
     point: Text = None
@@ -82,15 +115,15 @@ class ReplicationRow(msgspec.Struct, rename="camel"):
     multi_vm: Text = None
 
 
-class VaultRow(msgspec.Struct):
+class VaultRow(_Row, gc=False):
     id: str
     name: Text = None
     location: Text = None
 
 
-class NetworkRow(msgspec.Struct):
+class NetworkRow(_Row, gc=False):
     id: str
-    prefixes: Any = None
+    prefixes: list[str] | None = None
     peerings: Any = None
 
     @property
@@ -101,7 +134,7 @@ class NetworkRow(msgspec.Struct):
 
     @property
     def prefixes_text(self) -> str:
-        return ", ".join(map(str, self.prefixes)) if isinstance(self.prefixes, list) else ""
+        return ", ".join(self.prefixes or ())
 
 
 class DocumentRow(msgspec.Struct):
@@ -113,7 +146,6 @@ class DocumentRow(msgspec.Struct):
 
 def vm(row: VmRow) -> tuple[str, FleetItem]:
     key = key_of(row.id)
-    os_disk = row.osDisk if isinstance(row.osDisk, dict) else {}
     return key, FleetItem(
         key=key,
         id=row.id,
@@ -122,11 +154,24 @@ def vm(row: VmRow) -> tuple[str, FleetItem]:
         resource_group=group_of(row.id),
         location=row.location or "",
         power_state=power_state([row.power]) if row.power else PowerState.UNKNOWN,
-        os_type=str(os_disk.get("osType") or ""),
+        os_type=(row.os_disk.os_type if row.os_disk else None) or "",
         size=row.size or "",
-        zones=tuple(map(str, row.zones)) if isinstance(row.zones, list) else (),
-        disks=disks_of({"osDisk": os_disk, "dataDisks": row.dataDisks}),
+        zones=tuple(map(str, row.zones or ())),
+        disks=tuple(_disks(row)),
     )
+
+
+def _disks(row: VmRow) -> Iterator[Disk]:
+    """OS disk first; unmanaged disks are left out, as everywhere."""
+    for place, one in enumerate((row.os_disk, *(row.data_disks or ()))):
+        if one is not None and one.managed_disk is not None and one.managed_disk.id:
+            yield Disk(
+                id=one.managed_disk.id,
+                name=one.name or name_of(one.managed_disk.id),
+                lun=one.lun if place else None,
+                size_gb=int(one.size or 0),
+                sku=one.managed_disk.storage_account_type or "",
+            )
 
 
 def backup(row: BackupRow) -> tuple[str, Backup] | None:
@@ -161,7 +206,7 @@ def replication(row: ReplicationRow) -> tuple[str, Replication] | None:
     source = row.source or row.resource
     if not source or (row.kind or "").upper() != "A2A":
         return None
-    scenario = row.scenario if isinstance(row.scenario, dict) else {}
+    scenario = row.scenario or ScenarioRow()
     return key_of(source), Replication(
         item_id=row.id,
         vault_id=vault_of(row.id),
@@ -172,20 +217,18 @@ def replication(row: ReplicationRow) -> tuple[str, Replication] | None:
         protection_state_text=row.state_text or "",
         active_location=row.active or "",
         test_failover_state=unless_none(row.test or ""),
-        allowed_operations=tuple(map(str, row.allowed)) if isinstance(row.allowed, list) else (),
+        allowed_operations=tuple(row.allowed or ()),
         replication_health=row.health or "",
         failover_health=row.failover_health or "",
-        notes=tuple(health_error(one) for one in row.errors if isinstance(one, dict))
-        if isinstance(row.errors, list)
-        else (),
+        notes=tuple(map(_note, row.errors or ())),
         rpo_s=None if row.rpo is None else int(row.rpo),
         rpo_calculated_at=parse_moment(row.rpo_at),
         last_heartbeat_at=parse_moment(row.heartbeat),
         agent_version=row.agent or "",
         agent_expires_at=parse_moment(row.agent_expires),
         agent_certificate_expires_at=parse_moment(row.certificate_expires),
-        current_scenario=unless_none(str(scenario.get("scenarioName") or "")),
-        current_job_id=job_or_none(str(scenario.get("jobId") or "")),
+        current_scenario=unless_none(scenario.scenario_name or ""),
+        current_job_id=job_or_none(scenario.job_id or ""),
         last_test_failover_at=parse_moment(row.last_test),
         last_failover_at=parse_moment(row.last_failover),
         failover_point_id=row.point or "",
@@ -195,6 +238,17 @@ def replication(row: ReplicationRow) -> tuple[str, Replication] | None:
         recovery_vm_size=row.recovery_size or "",
         test_vm_name=row.test_name or "",
         multi_vm_group=row.multi_vm or "",
+    )
+
+
+def _note(error: ErrorRow) -> HealthNote:
+    return HealthNote(
+        code="" if error.error_code is None else str(error.error_code),
+        message=error.summary_message or error.error_message or "",
+        causes=error.possible_causes or "",
+        recommendation=error.recommended_action or "",
+        severity=error.error_level or "",
+        noted_at=parse_moment(error.creation_time),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -28,57 +28,78 @@ _log = logging.getLogger(__name__)
 
 class _Page(msgspec.Struct, Generic[Row]):
     data: list[Row]
+
+
+class _End(msgspec.Struct):
     skip_token: str | None = msgspec.field(name="$skipToken", default=None)
+
+
+_TOKENS = msgspec.json.Decoder(_End)
 
 
 async def read_rows(session: Session, query: str, kind: type[Row], what: str) -> list[Row]:
     """All rows of a query that projects `id` and orders by it. Raises typed errors naming `what`."""
-    rows: list[Row] = []
-    decoder = _Decoder(kind, what)
     body: dict[str, Any] = {"query": query}
-    if session.settings.subscriptions:
-        body["subscriptions"] = list(await session.subscriptions())
-    token = ""
+    decoder = _Decoder(kind, what)
+    rows: list[Row] = []
     async with azure_errors(what):
+        if session.settings.subscriptions:
+            body["subscriptions"] = list(await session.subscriptions())
+        page = await _fetch(session, body, "")
         for _ in range(_MOST_PAGES):
-            options = {"$top": PAGE, "resultFormat": "objectArray"}
-            body["options"] = options | {"$skipToken": token} if token else options
-            await _quota(session)
-            answer = await session.send("POST", PATH, params={"api-version": API_VERSION}, body=body)
-            page = decoder.page(answer.content)
-            rows += page.data
-            if not page.skip_token or page.skip_token == token:
+            token = _TOKENS.decode(page).skip_token
+            if not token:
+                rows += decoder.rows(page)
                 break
-            token = page.skip_token
+            # While this page is decoded here, the service works on the next one.
+            coming = asyncio.create_task(_fetch(session, body, token))
+            try:
+                await asyncio.sleep(0)
+                rows += decoder.rows(page)
+                page = await coming
+            finally:
+                coming.cancel()
     return rows
 
 
-async def _quota(session: Session) -> None:
-    """Waits for the next window of queries when this one is known to be used up."""
+async def _fetch(session: Session, body: dict[str, Any], token: str) -> bytes:
+    """One page, after waiting for the next window of queries when this one is known to be used up."""
     pause_s = session.budget.hold_off_s(GRAPH_ACTION)
     if 0 < pause_s <= LONGEST_PAUSE_S:
         await asyncio.sleep(pause_s)
+    options = {"$top": PAGE, "resultFormat": "objectArray"}
+    asked = body | {"options": options | {"$skipToken": token} if token else options}
+    answer = await session.send("POST", PATH, params={"api-version": API_VERSION}, body=asked)
+    content: bytes = answer.content
+    return content
 
 
 class _Decoder(Generic[Row]):
-    """Whole pages in one go; where a row is not what it should be, that costs the row, not the page."""
+    """Whole pages in one go. A row that is not what it should be loses its odd members and stays."""
 
     def __init__(self, kind: type[Row], what: str) -> None:
+        self._kind: Any = kind
         self._what = what
-        self._pages: msgspec.json.Decoder[_Page[Row]] = msgspec.json.Decoder(_Page[kind], strict=False)  # type: ignore[valid-type]
-        self._raw_pages = msgspec.json.Decoder(_Page[msgspec.Raw])
-        self._rows: msgspec.json.Decoder[Row] = msgspec.json.Decoder(kind, strict=False)
+        self._pages: msgspec.json.Decoder[_Page[Row]] = msgspec.json.Decoder(
+            _Page[kind],  # type: ignore[valid-type]
+            strict=False,
+        )
 
-    def page(self, body: bytes) -> _Page[Row]:
+    def rows(self, body: bytes) -> list[Row]:
         try:
-            return self._pages.decode(body)
-        except msgspec.ValidationError:
-            raw = self._raw_pages.decode(body)
-            return _Page(data=list(self._sound(raw.data)), skip_token=raw.skip_token)
+            return self._pages.decode(body).data
+        except msgspec.ValidationError as exc:
+            _log.warning("%s: a row is not what it should be: %s", self._what, exc)
+            values = msgspec.json.decode(body)["data"]
+            return [self._fitting(one) for one in values if isinstance(one.get("id"), str)]
 
-    def _sound(self, rows: list[msgspec.Raw]) -> Iterator[Row]:
-        for row in rows:
-            try:
-                yield self._rows.decode(row)
-            except msgspec.ValidationError as exc:
-                _log.warning("%s: a row is left out: %s", self._what, exc)
+    def _fitting(self, values: dict[str, Any]) -> Row:
+        """The members that are what they should be; the others keep their defaults."""
+        fitting: dict[str, Any] = {}
+        for field in msgspec.structs.fields(self._kind):
+            if field.encode_name in values:
+                with suppress(msgspec.ValidationError):
+                    value = values[field.encode_name]
+                    fitting[field.name] = msgspec.convert(value, field.type, strict=False)
+        row: Row = self._kind(**fitting)
+        return row

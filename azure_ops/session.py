@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .api_versions import api_version_of
 from .arm_ids import request_path
 from .azure_failures import azure_errors
 from .credentials import OnDeviceCode, make_credential
@@ -215,10 +216,12 @@ class Session:
             self._subscriptions = found
         return self._subscriptions
 
-    async def get_document(self, arm_id: str, api_version: str, **query: str) -> RawDocument:
-        """The service's own answer about one resource, with the request that fetched it, free of secrets."""
+    async def get_document(self, arm_id: str, api_version: str = "", **query: str) -> RawDocument:
+        """The service's own answer about one resource, with the request that fetched it, free of secrets.
+        Keywords are OData options (`expand="instanceView"`)."""
         path = request_path(arm_id)
-        params = {"api-version": api_version, **{f"${key}": value for key, value in query.items()}}
+        params = {"api-version": api_version or api_version_of(arm_id)}
+        params |= {f"${key}": value for key, value in query.items()}
         async with azure_errors(f"The document of {path.rsplit('/', 1)[-1]}"):
             response = await self.send("GET", path, params=params)
             document = response.json()
