@@ -45,7 +45,7 @@ class Cell(NamedTuple):
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column(Generic[Row]):
     """`cell` is asked anew at every tick for rows on screen, so it may count ages. `sort_key` returns None
     for rows without a value: they come last in both directions."""
