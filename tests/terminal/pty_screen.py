@@ -24,9 +24,9 @@ KEYS = {
     "up": "\x1b[A", "down": "\x1b[B", "pageup": "\x1b[5~", "pagedown": "\x1b[6~", "home": "\x1b[H",
     "end": "\x1b[F", "enter": "\r", "escape": "\x1b[27u", "tab": "\t", "space": " ",
 }  # fmt: skip
-_NOT_FOR_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9]+\$p")
-_CLEARS = re.compile(rb"(\x1b\[\?1049[hl])")
-_CUT_OFF = re.compile(rb"\x1b(?:\[[0-?]*)?$")
+NOT_FOR_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9]+\$p")
+CLEARS = re.compile(rb"(\x1b\[\?1049[hl])")
+CUT_OFF = re.compile(rb"\x1b(?:\[[0-?]*)?$")
 
 
 class PtyScreen:
@@ -77,13 +77,13 @@ class PtyScreen:
         if b"\x1b[?2026$p" in data:
             self.send("\x1b[?2026;2$y")
         data = self._tail + data
-        cut = _CUT_OFF.search(data)
+        cut = CUT_OFF.search(data)
         self._tail = data[cut.start() :] if cut else b""
-        for part in _CLEARS.split(data[: cut.start()] if cut else data):
-            if _CLEARS.fullmatch(part):
+        for part in CLEARS.split(data[: cut.start()] if cut else data):
+            if CLEARS.fullmatch(part):
                 self.screen.erase_in_display(2)
             else:
-                self._stream.feed(_NOT_FOR_PYTE.sub(b"", part))
+                self._stream.feed(NOT_FOR_PYTE.sub(b"", part))
         return data
 
     def settle(self, quiet_s: float = 0.15, most_s: float = 10.0) -> int:
