@@ -23,7 +23,7 @@ VECTORS = (
 
 
 class HostileApp(App[None]):
-    CSS = "Screen { overflow: hidden; } DataTable, KeyedTable, Tree, OptionList, Log, RichLog { height: 12; }"
+    CSS = "Screen { overflow: hidden; } DataTable, Tree, OptionList, Log, RichLog { height: 12; }"
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, which: str) -> None:
