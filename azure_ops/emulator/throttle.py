@@ -42,8 +42,10 @@ class Throttle:
         parts = path.lower().split("/")
         subscription = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else ""
         spending = Spending()
+        if not self._enabled:
+            return spending
         for refusal in self._charges(spending.headers, principal, method, path, subscription, action):
-            if refusal is not None and self._enabled:
+            if refusal is not None:
                 refusal.headers.update(spending.headers)
                 spending.refusal = refusal
                 break

@@ -108,11 +108,10 @@ def test_each_virtual_machine_has_its_own_bucket() -> None:
     assert tested.spend(OPERATOR_APP, "GET", f"{group}/b", action).refusal is None
 
 
-def test_counting_without_refusing() -> None:
+def test_without_budgets_nothing_is_counted_or_refused() -> None:
     tested, _ = throttle(enabled=False)
     spent = [tested.spend(OPERATOR_APP, "GET", SUB, JOBS) for _ in range(500)]
-    assert not any(each.refusal for each in spent)
-    assert spent[-1].headers["x-ms-ratelimit-remaining-subscription-resource-requests"] == "0"
+    assert not any(each.refusal or each.headers for each in spent)
 
 
 def test_the_emulator_refuses_the_sixteenth_query_in_five_seconds(emulator: Emulator) -> None:
