@@ -26,6 +26,7 @@ from .errors import (
 )
 from .request_log import without_secrets
 from .throttling import retry_after_s
+from .wire_values import part, parts, text
 
 _LONGEST_TITLE = 240
 _LONGEST_DETAILS = 4000
@@ -175,7 +176,7 @@ def from_refusal(exc: Any, name: str) -> RecoveryError:
     """An HttpResponseError: by its code, else by its status."""
     response = exc.response
     headers = response.headers if response is not None else {}
-    code, message = _code_and_message(exc)
+    code, message, advice = _code_and_message(exc)
     status = int(exc.status_code)
     more: dict[str, Any] = {
         "code": code,
@@ -186,7 +187,7 @@ def from_refusal(exc: Any, name: str) -> RecoveryError:
     }
     entry = _entry(code, status, message)
     cause = entry.cause or _first_sentence(message) or f"refused with HTTP {status}"
-    title, step = f"{_sentence(name)}: {cause}.", entry.next_step
+    title, step = f"{_sentence(name)}: {cause}.", advice or entry.next_step
     if entry.kind is NotAllowed:
         return _not_allowed(name, message, step, title, more)
     if entry.kind is Throttled:
@@ -210,6 +211,7 @@ def _not_allowed(name: str, message: str, step: str, title: str, more: dict[str,
     )
 
 
+_WRAPPERS = ("BadRequest", "Conflict", "NotFound", "InternalServerError")
 _BY_STATUS: dict[int, Callable[[], Known]] = {
     400: lambda: Known(InvalidState, "", "The details hold the service's own words."),
     401: lambda: Known(
@@ -238,25 +240,20 @@ def _entry(code: str, status: int, message: str) -> Known:
     return Known(RecoveryError, "", "The details hold the service's own words.")
 
 
-def _code_and_message(exc: Any) -> tuple[str, str]:
-    """From the error body; its inner `details` tell more where Site Recovery wraps a code."""
-    error = getattr(exc, "error", None)
-    code = str(getattr(error, "code", "") or "")
-    message = str(getattr(error, "message", "") or "")
-    if not code:
-        code, message = _from_body(exc.response)
-    return code, message or str(getattr(exc, "message", "") or "")
-
-
-def _from_body(response: Any) -> tuple[str, str]:
+def _code_and_message(exc: Any) -> tuple[str, str, str]:
+    """Code, message and the service's own recommendation, if any. Site Recovery wraps the code that says
+    something in `details` of a general one."""
     try:
-        body = response.json()
+        body = exc.response.json()
     except Exception:  # a body that cannot be read has no code
-        return "", ""
-    error = body.get("error", body) if isinstance(body, dict) else {}
-    if not isinstance(error, dict):
-        return "", str(error)
-    return str(error.get("code") or ""), str(error.get("message") or "")
+        body = {}
+    error = part(body, "error") if isinstance(body, dict) and "error" in body else part({"b": body}, "b")
+    inner = next(parts(error, "details"), error)
+    code, message = text(error, "code"), text(error, "message")
+    if code in _WRAPPERS and text(inner, "code"):
+        code, message = text(inner, "code"), text(inner, "message") or message
+    advice = _one_line(text(inner, "recommendedAction"), _LONGEST_TITLE)
+    return code, message or str(getattr(exc, "message", "") or ""), advice
 
 
 def _sentence(name: str) -> str:
