@@ -38,7 +38,7 @@ SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 
 class ConsoleApp(CrashSafe):
     TITLE = "azrecover"
-    CSS_PATH = ["styles/console.tcss", "styles/dialogs.tcss"]
+    CSS_PATH = ["styles/console.tcss", "styles/dialogs.tcss"]  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, settings: CloudSettings, config: Config, keys: KeyTable) -> None:
@@ -123,6 +123,7 @@ class ConsoleApp(CrashSafe):
     def on_notice_came(self, event: messages.NoticeCame) -> None:
         notice: wire.Notice = event.notice
         severity = SEVERITIES.get(notice.severity, "information")
+        self.tell(notice.text or notice.title, severity, title=notice.title if notice.text else "")
         if notice.ended and self.config.bell:
             self.bell()
 
@@ -139,9 +140,6 @@ class ConsoleApp(CrashSafe):
 
     def tell(self, text: str, severity: SeverityLevel = "information", title: str = "") -> None:
         self.notify(visible(text), title=visible(title), severity=severity, markup=False)
-
-    def busy(self, line: str) -> None:
-        self.console_screen.busy(line)
 
     async def show_error(self, title: str, error: RecoveryError) -> None:
         from .screens.error import ErrorDialog

@@ -5,8 +5,8 @@ The target objects are taken at the moment of the key and never looked up again 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from azure_ops import wire
 from azure_ops.actions import ALL
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .app import ConsoleApp
     from .screens.confirm import Consent
 
+Answer = TypeVar("Answer")
 ACTIONS: dict[str, Action] = {action.id: action for action in ALL}
 READ_ONLY_REASON = "This console is read-only."
 
@@ -32,7 +33,7 @@ def name_of(target: Target) -> str:
 
 
 class Flows:
-    """At most one flow at a time; a second key press replaces one that has sent nothing yet."""
+    """At most one flow at a time; another one replaces it while it has sent nothing yet."""
 
     def __init__(self, app: ConsoleApp) -> None:
         self._app = app
@@ -54,20 +55,14 @@ class Flows:
             flow = self._guarded(action, tuple(targets))
             self._app.run_worker(flow, group="flow", exclusive=True, exit_on_error=False)
 
-    def cancel(self) -> bool:
-        """Escape while the engine still reads for a form or plan; True when there was something to cancel."""
-        if self._sending:
-            return False
-        return bool(self._app.workers.cancel_group(self._app, "flow"))
+    def _give_up(self) -> None:
+        self._app.workers.cancel_group(self._app, "flow")
 
     async def _guarded(self, action: Action, targets: tuple[Target, ...]) -> None:
         try:
             await self._run(action, targets)
         except RecoveryError as error:
             await self._app.show_error(f"{action.title} of {_names(targets)}", error)
-        finally:
-            self._sending = False
-            self._app.busy("")
 
     async def _run(self, action: Action, targets: tuple[Target, ...]) -> None:
         targets = self._possible(action, targets)
@@ -77,12 +72,25 @@ class Flows:
         answers = await self._ask(action, targets, keys)
         if answers is None:
             return
-        self._app.busy(f"{action.title}: making the plan for {_names(targets)} …")
         request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
-        plan = (await self._app.link.ask(request, wire.GotPlan)).plan
-        started = await self._confirm(plan)
+        line = f"{action.title}: making the plan for {_names(targets)} …"
+        made = await self._wait(line, self._app.link.ask(request, wire.GotPlan))
+        started = await self._confirm(made.plan)
         if started:
-            self._app.operations_started(plan, started)
+            self._app.operations_started(made.plan, started)
+
+    async def _wait(self, line: str, work: Awaitable[Answer], *, sending: bool = False) -> Answer:
+        """The answer; meanwhile keys go nowhere."""
+        from .screens.waiting import Waiting
+
+        waiting = Waiting(line, None if sending else self._give_up)
+        self._app.push_screen(waiting)
+        self._sending = sending
+        try:
+            return await work
+        finally:
+            self._sending = False
+            waiting.over()
 
     def _possible(self, action: Action, targets: tuple[Target, ...]) -> tuple[Target, ...]:
         """Those on which it may be tried; the others are told with their reasons."""
@@ -102,9 +110,9 @@ class Flows:
     async def _ask(
         self, action: Action, targets: tuple[Target, ...], keys: tuple[str, ...]
     ) -> dict[str, str] | None:
-        self._app.busy(f"{action.title}: reading what can be chosen for {_names(targets)} …")
-        prepared = await self._app.link.ask(wire.Prepare(action=action.id, keys=keys), wire.Prepared)
-        self._app.busy("")
+        line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
+        request = wire.Prepare(action=action.id, keys=keys)
+        prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
         if not prepared.form.fields:
             return {}
         from .screens.action_form import ActionForm
@@ -118,7 +126,6 @@ class Flows:
 
         changes: tuple[str, ...] = ()
         while True:
-            self._app.busy("")
             consent: Consent | None = await self._app.push_screen_wait(ConfirmPlan(plan, changes))
             if consent is None:
                 return ()
@@ -130,13 +137,8 @@ class Flows:
     async def _send(self, plan: Plan, consent: Consent) -> wire.Confirmed | wire.Replanned:
         if self._app.read_only:
             raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
-        self._app.busy(f"{plan.title}: sending …")
-        self._sending = True
-        try:
-            request = wire.Confirm(plan_id=plan.id, typed=consent.typed, understood=consent.understood)
-            return await self._app.link.confirm(request)
-        finally:
-            self._sending = False
+        request = wire.Confirm(plan_id=plan.id, typed=consent.typed, understood=consent.understood)
+        return await self._wait(f"{plan.title} …", self._app.link.confirm(request), sending=True)
 
 
 def _names(targets: Sequence[Target]) -> str:

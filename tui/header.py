@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from azure_ops.actions.spec import Target, TargetKind
+from azure_ops.model import Job
 from widgets.pane import worst_fault
 from widgets.status import Status
 
@@ -14,9 +17,12 @@ if TYPE_CHECKING:
     from .screens.console import ConsoleScreen
 
 FIRST_IN_FOOTER = (
+    "cancel-job",
     "clean-up-test-failover", "commit-failover", "test-failover", "failover", "backup-now", "snapshot-disks",
 )  # fmt: skip
 ACTIONS_IN_FOOTER = 4
+MARKS_ASKED = 20
+"""Marked rows that are asked for the footer; more would be felt at every key."""
 
 
 def status(app: ConsoleApp, trouble: str) -> Status:
@@ -44,15 +50,21 @@ def _is_loose(app: ConsoleApp, key: str) -> bool:
     )
 
 
+def possible(app: ConsoleApp, targets: Sequence[Target]) -> list[tuple[str, str]]:
+    """Keys of the actions that may be tried on these now, the most pressing first."""
+    found: list[tuple[str, str]] = []
+    for id in FIRST_IN_FOOTER:
+        action, key = ACTIONS[id], app.keys.of(id)
+        fitting = [each for each in targets if isinstance(each, Job) == (action.target is TargetKind.JOB)]
+        if key and any(not app.flows.why_not(action, target) for target in fitting[:MARKS_ASKED]):
+            found.append((app.keys.shown(id), key.short))
+    return found[:ACTIONS_IN_FOOTER]
+
+
 def footer(app: ConsoleApp, screen: ConsoleScreen) -> list[tuple[str, str]]:
     """What is possible on the row under the cursor, then how to find the rest."""
-    found: list[tuple[str, str]] = []
-    for id in FIRST_IN_FOOTER if screen.active_pane != 4 else ("cancel-job", *FIRST_IN_FOOTER):
-        action, key = ACTIONS[id], app.keys.of(id)
-        targets = screen.commands.targets(action.target)
-        possible = any(not app.flows.why_not(action, target) for target in targets[:20])
-        if key and possible and len(found) < ACTIONS_IN_FOOTER:
-            found.append((app.keys.shown(id), key.short))
+    job = screen.job_under_cursor() if screen.active_pane == 4 else None
+    found = possible(app, [*([job] if job else []), *screen.vms_under_cursor()])
     for id in ("menu", "filter", "help"):
         key = app.keys.of(id)
         if key:

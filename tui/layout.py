@@ -104,4 +104,4 @@ class Layout:
 
     def _title(self, number: int, front: bool) -> PaneTitle:
         note = self._notes.get(number, "")
-        return PaneTitle(number, f"{NAMES[number]} · {note}" if note and front else NAMES[number], front)
+        return PaneTitle(number, f"{NAMES[number]} {note}" if note and front else NAMES[number], front)

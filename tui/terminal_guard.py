@@ -18,13 +18,20 @@ from textual.strip import Strip
 
 HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_JOINERS = re.compile("[\u200d\ufe0f]")
+"""They take the width away from what follows, also from the blanks that fill up."""
+
 
 def harmless(text: str) -> str:
     """`text` without anything that a terminal would obey, of the same width in cells."""
     if HARMFUL.search(text) is None:
         return text
     width = cell_len(text)
-    return set_cell_size(HARMFUL.sub(lambda one: "�" if cell_len(one[0]) else "", text), width)
+    cleaned = HARMFUL.sub(lambda one: "�" if cell_len(one[0]) else "", text)
+    resized = set_cell_size(cleaned, width)
+    if cell_len(resized) == width:
+        return resized
+    return set_cell_size(_JOINERS.sub("", cleaned), width)
 
 
 def _render_style(cls: type[Strip], style: Style, text: str, color_system: ColorSystem) -> str:

@@ -39,7 +39,8 @@ def normal(operation: Operation | None) -> str:
         return "not known: it was not started here"
     if operation.normal_s is None:
         return "no history yet"
-    return f"usually {span(operation.normal_s)} ({operation.normal_count} runs here)"
+    runs = f"{operation.normal_count} run{'s' * (operation.normal_count != 1)}"
+    return f"usually {span(operation.normal_s)} ({runs} here)"
 
 
 def news(job: Job, now: datetime) -> str:
@@ -88,7 +89,7 @@ def _state_line(page: Page, operation: Operation | None, job: Job | None) -> Non
         return
     page.pair("state", cell.text + told, style=f"bold {TONE_STYLES[cell.tone]}")
     if operation is not None and operation.message:
-        page.pair("", operation.message)
+        page.pair("result" if operation.phase.ended else "now", operation.message)
 
 
 def errors(operation: Operation | None, job: Job | None) -> Page:

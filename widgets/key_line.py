@@ -1,4 +1,4 @@
-"""The footer: a few short keys, or one line about what is being waited for."""
+"""The footer: a few short keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ class KeyLine(Widget):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._keys: tuple[tuple[str, str], ...] = ()
-        self._busy = ""
 
     def show_keys(self, keys: Sequence[tuple[str, str]]) -> None:
         """(key, word); at most seven, the last one of them always (help)."""
@@ -29,14 +28,7 @@ class KeyLine(Widget):
             self._keys = kept
             self.refresh()
 
-    def show_busy(self, line: str) -> None:
-        if line != self._busy:
-            self._busy = line
-            self.refresh()
-
     def render(self) -> Content:
-        if self._busy:
-            return plain(f"● {self._busy}  (esc cancels)", "$text-accent")
         parts: list[Content] = []
         used = 0
         for key, word in self._keys:

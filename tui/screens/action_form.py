@@ -7,9 +7,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static
-from textual.widgets.option_list import Option as Choice
 
 from azure_ops.model import Check, Field, Form, Option
+from widgets.choices import Choices
 from widgets.page import Page
 from widgets.plain_text import plain, visible
 
@@ -96,14 +96,13 @@ def _question(number: int, field: Field) -> Vertical:
     return Vertical(*parts, classes="question")
 
 
-def _choices(number: int, field: Field) -> OptionList:
+def _choices(number: int, field: Field) -> Choices:
     chosen = next((index for index, each in enumerate(field.options) if each.value == field.default), 0)
-    found = OptionList(*(Choice(_label(each)) for each in field.options), id=f"answer-{number}", markup=False)
-    found.highlighted = chosen
-    found.styles.max_height = LINES_PER_CHOICE_LIST + 2
+    found = Choices([_label(each) for each in field.options], chosen=chosen, id=f"answer-{number}")
+    found.styles.max_height = LINES_PER_CHOICE_LIST
     return found
 
 
 def _label(option: Option) -> Content:
     label = plain(option.label or option.value)
-    return Content.assemble(label, "\n  ", plain(option.note, "$text-muted")) if option.note else label
+    return Content.assemble(label, "\n    ", plain(option.note, "$text-muted")) if option.note else label

@@ -9,14 +9,16 @@ from textual import on
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList
-from textual.widgets.option_list import Option
 
 from azure_ops.model import Risk
+from widgets.choices import Choices
 from widgets.page import Page
 from widgets.plain_text import fit, plain, visible
 
 from .confirm import RISK_WORDS
 from .dialog import Dialog
+
+TITLE_WIDTH = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,14 @@ class ActionMenu(Dialog[str]):
         return Page().text(f"{possible} of {len(self.entries)} are possible now.", style="$text-muted")
 
     def controls(self) -> list[Widget]:
-        return [OptionList(*(Option(_label(entry), id=entry.id) for entry in self.entries), markup=False)]
+        return [Choices([_label(entry) for entry in self.entries], id="menu")]
 
     def on_mount(self) -> None:
-        menu = self.query_one(OptionList)
-        menu.highlighted = 0 if self.entries else None
-        menu.focus()
+        self.query_one("#menu").focus()
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_id)
+        self.dismiss(self.entries[event.option_index].id)
 
     def on_key(self, event: object) -> None:
         from textual.events import Key
@@ -66,9 +66,9 @@ def _label(entry: Entry) -> Content:
     style = "$text-muted" if entry.why_not else ""
     first = Content.assemble(
         plain(f"{fit(entry.key or '·', 3)} ", "bold $accent" if not entry.why_not else style),
-        plain(f"{fit(entry.title, 30)} ", style or "bold"),
+        plain(f"{fit(entry.title, TITLE_WIDTH)} ", style or "bold"),
         plain(f"risk {int(entry.risk)}: {RISK_WORDS[entry.risk]}", "$text-muted"),
     )
     if not entry.why_not:
         return first
-    return Content.assemble(first, "\n", plain(f"    ✖ {entry.why_not}", "$text-warning"))
+    return Content.assemble(first, "\n", plain(f"      ✖ {entry.why_not}", "$text-warning"))

@@ -17,9 +17,9 @@ from .dialog import Dialog, button_row
 
 RISK_WORDS = {
     Risk.LOOK: "looks only",
-    Risk.CREATES: "creates something, cheap to undo",
+    Risk.CREATES: "creates, cheap to undo",
     Risk.COSTS: "costs money or blocks others",
-    Risk.CHANGES: "changes a running service, can be undone",
+    Risk.CHANGES: "changes a service, undo exists",
     Risk.DESTROYS: "destroys a way back",
 }
 _SIGNS = {
@@ -97,7 +97,7 @@ class ConfirmPlan(Dialog[Consent]):
         if self.plan.confirm_name:
             found.append(_name_input(self.plan.confirm_name))
         if self.plan.risk >= Risk.DESTROYS:
-            losses = "; ".join(self.plan.losses) or "this cannot be undone"
+            losses = " ".join(self.plan.losses) or "this cannot be undone"
             found.append(Tick(f"I understand: {losses}", id="understood"))
         go = Button("Go ahead", id="go", variant="error" if self.plan.risk >= Risk.CHANGES else "primary")
         return [*found, button_row(Button("Cancel", id="cancel"), go)]

@@ -155,14 +155,12 @@ class ConsoleScreen(Screen[None]):
         """One thing at a time, the newest first."""
         field, table = self.query_one("#filter", Input), self.active_table()
         if field.has_class("-open"):
-            field.value = ""
             self._close_filter()
-        elif self.console_app.flows.cancel():
-            self.busy("")
+            self._set_filter("")
         elif self.panes.zoomed:
             self.panes.zoom(False)
         elif table.filter_text:
-            table.set_filter("")
+            self._set_filter("")
         else:
             table.clear_marks()
 
@@ -176,9 +174,17 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#filter").remove_class("-open")
         self.panes.content(self.active_pane).focus()
 
+    def _set_filter(self, text: str) -> None:
+        """The cursor stays on the row that the user has seen under it."""
+        table = self.active_table()
+        if table.cursor_key is not None:
+            table.set_cursor(table.cursor_key)
+        table.set_filter(text)
+
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
-        self.active_table().set_filter(event.value)
+        if self.query_one("#filter").has_class("-open"):
+            self.active_table().set_filter(event.value)
 
     @on(Input.Submitted, "#filter")
     def _filter_kept(self) -> None:
@@ -266,8 +272,8 @@ class ConsoleScreen(Screen[None]):
         self._points_of = key
         self.query_one(ReplicationView).show(item, details.rpo_history if details else ())
         self.panes.pane(2).show_fault(details.faults[0].title if details and details.faults else "")
-        self.panes.note(2, name)
-        self.panes.note(3, name)
+        self.panes.note(2, f"· {name}" if name else "")
+        self.panes.note(3, f"· {name}" if name else "")
 
     # from the engine ----------------------------------------------------------------------------------------
 
@@ -311,15 +317,12 @@ class ConsoleScreen(Screen[None]):
 
     _trouble = ""
 
-    def busy(self, line: str) -> None:
-        self.query_one(KeyLine).show_busy(line)
-
     def _titles(self) -> None:
         for number in (1, 4):
             table = self.panes.content(number)
             assert isinstance(table, KeyedTable)
             tail = counted(table.shown_count, table.row_count, table.filter_text, len(table.marks))
-            self.panes.pane(number).show_tail(tail)
+            self.panes.note(number, tail)
         sources = self.console_app.state.sources.values()
         self.panes.pane(1).show_fault(fault_line(sources, datetime.now(UTC)))
 

@@ -9,13 +9,14 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
-from textual.widgets.option_list import Option
 
-from widgets.plain_text import fit, plain
+from widgets.choices import Choices
+from widgets.plain_text import cells, fit, plain, truncate
 
 from ..palette import Entry, search
 
-TITLE_WIDTH = 44
+KIND_WIDTH = 10
+BORDERS = 8
 
 
 class Palette(ModalScreen[Entry]):
@@ -39,7 +40,7 @@ class Palette(ModalScreen[Entry]):
             field = Input(placeholder="a VM, an action, a command", id="query")
             field.cursor_blink = False
             yield field
-            found = OptionList(markup=False)
+            found = Choices([])
             found.can_focus = False
             yield found
 
@@ -52,19 +53,17 @@ class Palette(ModalScreen[Entry]):
 
     def _search(self, query: str) -> None:
         self._shown = search(self._index, query)
-        menu = self.query_one(OptionList)
-        menu.clear_options()
-        menu.add_options([Option(_label(entry)) for entry in self._shown])
-        menu.highlighted = 0 if self._shown else None
+        width = min(int(self.app.size.width * 0.8), 90) - BORDERS - KIND_WIDTH
+        self.query_one(Choices).show([_label(entry, width) for entry in self._shown])
 
     def action_move(self, by: int) -> None:
-        menu = self.query_one(OptionList)
+        menu = self.query_one(Choices)
         if self._shown:
             menu.highlighted = max(0, min((menu.highlighted or 0) + by, len(self._shown) - 1))
 
     @on(Input.Submitted)
     def _chosen(self) -> None:
-        chosen = self.query_one(OptionList).highlighted
+        chosen = self.query_one(Choices).highlighted
         self.dismiss(self._shown[chosen] if chosen is not None else None)
 
     @on(OptionList.OptionSelected)
@@ -75,8 +74,11 @@ class Palette(ModalScreen[Entry]):
         self.dismiss(None)
 
 
-def _label(entry: Entry) -> Content:
+def _label(entry: Entry, width: int) -> Content:
+    """Kind, title and note on one line of the box."""
+    note = truncate(entry.note, width // 2)
     return Content.assemble(
-        plain(f"{fit(entry.kind, 10)}", "$text-muted"), plain(f"{fit(entry.title, TITLE_WIDTH)} "),
-        plain(entry.note, "$text-muted"),
-    )  # fmt: skip
+        plain(fit(entry.kind, KIND_WIDTH), "$text-muted"),
+        plain(f"{fit(entry.title, width - cells(note) - 1)} "),
+        plain(note, "$text-muted"),
+    )

@@ -5,6 +5,7 @@ Leaving it ends the looking, nothing else. Opened by flows, by Enter in the oper
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 
 from azure_ops import wire
+from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.errors import RecoveryError
 from azure_ops.model import Job, Operation
 from widgets.key_line import KeyLine
@@ -20,7 +22,8 @@ from widgets.page import PageView
 from widgets.plain_text import plain
 from widgets.task_tree import TaskTree
 
-from .. import wording
+from .. import header, wording
+from ..flows import ACTIONS
 from ..keys import bindings
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ TICK_S = 1.0
 
 class WatchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(("back", "cancel-job", "raw", "help", "quit"), "run"),
+        *bindings(("back", "raw", "help", "quit"), "run"),
+        *bindings(ACTIONS, "act"),
     ]
 
     def __init__(self, app: ConsoleApp, id: str) -> None:
@@ -126,11 +130,19 @@ class WatchScreen(Screen[None]):
             self.query_one(TaskTree).tick(now)
 
     def _show_keys(self, operation: Operation | None, job: Job | None) -> None:
-        shown = self.console_app.keys.shown
-        keys = [("esc", "Back, it goes on"), (shown("raw"), "JSON")]
-        if job is not None and job.can_cancel and not self.console_app.read_only:
-            keys.insert(1, (shown("cancel-job"), "Cancel job"))
-        self.query_one(KeyLine).show_keys(keys)
+        keys = self.console_app.keys
+        ended = operation.phase.ended if operation else job is not None and job.state.ended
+        shown = [("esc", "Back" if ended else "Back, it goes on")]
+        target = [job] if job and not ended else self._vm()
+        shown += header.possible(self.console_app, target)
+        self.query_one(KeyLine).show_keys([*shown, (keys.shown("raw"), "JSON"), (keys.shown("help"), "Help")])
+
+    def _vm(self) -> Sequence[Target]:
+        """The VM that this is about, as it is now."""
+        operation, job = self.operation, self.job
+        key = operation.target_key if operation else job.target_key if job else ""
+        item = self.console_app.state.items.get(key)
+        return [item] if item else []
 
     @staticmethod
     def _title(operation: Operation | None, job: Job | None) -> str:
@@ -138,14 +150,18 @@ class WatchScreen(Screen[None]):
             return operation.title
         return f"{job.title or job.operation} {job.target_name}" if job else "Waiting for news"
 
+    def action_act(self, id: str) -> None:
+        """What comes next, without going back first: the VM is the one that was watched."""
+        job = self.job
+        wanted: Sequence[Target] = [job] if job else []
+        self.console_app.flows.start(id, wanted if ACTIONS[id].target is TargetKind.JOB else self._vm())
+
     async def action_run(self, id: str) -> None:
         job = self.job
         commands = self.console_app.console_screen.commands
         match id:
             case "back":
                 self.dismiss(None)
-            case "cancel-job" if job is not None:
-                self.console_app.flows.start(id, [job])
             case "raw" if job is not None:
                 commands.show_raw_of(job)
             case "help":
