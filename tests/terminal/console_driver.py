@@ -1,0 +1,113 @@
+"""The console as a user has it: a pseudo-terminal, an emulator, folders of its own. For the story tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support import Emulator
+
+from .pty_screen import PtyScreen
+
+BIG, SMALL = (160, 48), (80, 24)
+
+
+class User:
+    """Presses keys and reads the screen. Every step waits for what it expects to see, never for time."""
+
+    def __init__(self, emulator: Emulator, folder: Path, size: tuple[int, int] = BIG, *flags: str) -> None:
+        runtime = folder / "run"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        self.size = size
+        self.flags = flags
+        self.env = emulator.env | {
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_RUNTIME_DIR": str(runtime),
+        }
+        self.terminal = self._open()
+
+    def _open(self) -> PtyScreen:
+        columns, rows = self.size
+        return PtyScreen("-m", "tui.cli", *self.flags, columns=columns, rows=rows, env=self.env)
+
+    def again(self) -> None:
+        """Starts the console anew, after it has ended."""
+        self.terminal.close()
+        self.terminal = self._open()
+
+    def sees(self, *texts: str, most_s: float = 30) -> str:
+        self.terminal.wait_for(lambda screen: all(text in screen for text in texts), most_s)
+        return self.terminal.text
+
+    def sees_no_more(self, text: str, most_s: float = 30) -> None:
+        self.terminal.wait_for(lambda screen: text not in screen, most_s)
+
+    def presses(self, *keys: str) -> None:
+        self.terminal.send(*keys)
+
+    def opens_fleet(self) -> None:
+        self.sees("1 VMs (", "web-0", "? Help")
+        self.sees_no_more("connecting to the engine")
+
+    def finds(self, name: str) -> None:
+        """Puts the cursor on a VM by the palette."""
+        self.presses(":")
+        self.sees("Find anything")
+        self.presses(name)
+        self.sees(f"▶ vm        {name} ")
+        self.presses("enter")
+        self.sees_no_more("Find anything")
+        self.sees(f"2 Points · {name}")
+
+    def answers_form(self, fields: int) -> None:
+        """Takes what the form proposes."""
+        self.sees("Show the plan")
+        for _ in range(fields):
+            self.presses("enter")
+            self.terminal.settle(0.1)
+        self.sees("What is sent") if self.size == BIG else self.sees("Go ahead")
+
+    def confirms(self, name: str = "", *, tick: bool = False) -> None:
+        """The ceremony of the plan on the screen, step by step."""
+        self.sees("Go ahead")
+        if name:
+            self.presses(name)
+            self.sees(f" {name}   ")
+        if tick:
+            self.presses("tab")
+            self.terminal.settle(0.1)
+            self.presses("space")
+            self.sees("[✔] I understand")
+        if name or tick:
+            self.presses("tab")
+            self.terminal.settle(0.1)
+            self.presses("tab")
+        else:
+            self.presses("tab")
+        self.terminal.settle(0.1)
+        self.presses("enter")
+
+    def watches_to_the_end(self, most_s: float = 60) -> str:
+        return self.sees("✔ done", "took", most_s=most_s)
+
+    def ends(self) -> int:
+        self.presses("q")
+        return self.terminal.wait_exit()
+
+    def stops_engine(self) -> None:
+        command = [sys.executable, "-m", "tui.cli", "engine", "stop"]
+        subprocess.run(command, env=self.env, capture_output=True, timeout=30, check=False)
+
+    def close(self) -> None:
+        self.terminal.close()
+        self.stops_engine()
+
+
+def posts(emulator: Emulator, ending: str) -> int:
+    """How many mutating requests whose path ends so the emulator has taken."""
+    return sum(each["path"].split("?")[0].lower().endswith(ending.lower()) for each in emulator.requests())
+
+
