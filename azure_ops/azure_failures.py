@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
@@ -86,9 +87,11 @@ def translate(exc: Exception, resource: str, *, doing: str = "") -> RecoveryErro
     if isinstance(exc, core.ClientAuthenticationError) and exc.response is None:
         return _no_credential(exc, name)
     # A body that is no JSON is a failed answer whatever its status: a DecodeError is an HttpResponseError.
-    if isinstance(exc, core.DecodeError):
+    # One that was cut off is a DecodeError to azure-core, too.
+    if isinstance(exc, core.DecodeError) and not isinstance(exc, core.IncompleteReadError):
         return _garbled(exc, name)
-    if isinstance(exc, core.HttpResponseError) and exc.status_code is not None:
+    cut = isinstance(exc, core.IncompleteReadError)
+    if isinstance(exc, core.HttpResponseError) and exc.status_code is not None and not cut:
         return from_refusal(exc, name)
     return _network(exc, name) or _garbled(exc, name)
 
@@ -186,7 +189,7 @@ def from_refusal(exc: Any, name: str) -> RecoveryError:
         "details": _details(message),
     }
     entry = _entry(code, status, message)
-    cause = entry.cause or _first_sentence(message) or f"refused with HTTP {status}"
+    cause = entry.cause or _first_sentence(message) or f"refused with HTTP {status} {_phrase(status)}".strip()
     title, step = f"{_sentence(name)}: {cause}.", advice or entry.next_step
     if entry.kind is NotAllowed:
         return _not_allowed(name, message, step, title, more)
@@ -195,6 +198,13 @@ def from_refusal(exc: Any, name: str) -> RecoveryError:
         step = f"Azure takes it again in {wait_s:.0f} s." if wait_s else "Azure takes it again in a while."
         return Throttled(title, step, retry_after_s=wait_s, **more)
     return entry.kind(title, step, **more)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _not_allowed(name: str, message: str, step: str, title: str, more: dict[str, Any]) -> NotAllowed:
@@ -253,7 +263,7 @@ def _code_and_message(exc: Any) -> tuple[str, str, str]:
     if code in _WRAPPERS and text(inner, "code"):
         code, message = text(inner, "code"), text(inner, "message") or message
     advice = _one_line(text(inner, "recommendedAction"), _LONGEST_TITLE)
-    return code, message or str(getattr(exc, "message", "") or ""), advice
+    return code, message, advice
 
 
 def _sentence(name: str) -> str:

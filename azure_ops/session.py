@@ -14,7 +14,7 @@ from .api_versions import api_version_of
 from .arm_ids import request_path
 from .azure_failures import azure_errors
 from .credentials import OnDeviceCode, make_credential
-from .errors import NotFound, RecoveryError, Unreachable
+from .errors import NotFound, RecoveryError, SignInNeeded, Unreachable
 from .model import RawDocument, RequestLine
 from .request_log import action_of, without_secrets
 from .service_clock import ServiceClock
@@ -70,8 +70,15 @@ class Session:
         from azure.mgmt.core import AsyncARMPipelineClient
 
         self._network = open_network(self.settings)
-        with azure_errors("The sign-in"):
+        try:
             self._credential = make_credential(self.settings, self._network.transport, self._on_device_code)
+        except ValueError as exc:
+            await self.close()
+            raise SignInNeeded(
+                f"The sign-in settings cannot be used: {exc}",
+                "Correct or unset the AZURE_* variables of the environment.",
+                code="CredentialSettings",
+            ) from exc
         scope = f"{self.endpoint}/.default"
         self._policies = make_policies(self._credential, scope, self._on_request, self.clock, self.budget)
         # Without the policy that decodes every body: plain requests are decoded by who asked.

@@ -40,6 +40,12 @@ def _arguments(item_id: str) -> tuple[str, str, str, str, str]:
     )
 
 
+def _named(item_id: str) -> str:
+    """Items made by the portal are named by 43 characters that tell nobody anything."""
+    name = name_of(item_id)
+    return f"Replicated item {name}" if len(name) < 40 else f"Replicated item in {segment(item_id, 'vaults')}"
+
+
 # reading ----------------------------------------------------------------------------------------------------
 
 
@@ -50,7 +56,7 @@ async def read_item(session: Session, item_id: str) -> Replication:
 async def read_item_of(session: Session, item_id: str) -> tuple[str, Replication]:
     """With the key of the VM it replicates."""
     client = session.site_recovery(subscription_of(item_id)).replication_protected_items
-    async with azure_errors(f"Replicated item {name_of(item_id)}"):
+    async with azure_errors(_named(item_id)):
         document: Document = await client.get(*_arguments(item_id))
         return source_key(document), replication(document)
 
@@ -58,7 +64,7 @@ async def read_item_of(session: Session, item_id: str) -> tuple[str, Replication
 async def list_points(session: Session, item_id: str) -> tuple[RecoveryPoint, ...]:
     """Newest first; the service gives them in any order."""
     client = session.site_recovery(subscription_of(item_id)).recovery_points
-    async with azure_errors(f"Recovery points of {name_of(item_id)}"):
+    async with azure_errors(f"{_named(item_id)}, recovery points"):
         found = [
             recovery_point(document)
             async for document in client.list_by_replication_protected_items(*_arguments(item_id))
@@ -230,7 +236,7 @@ async def _begin(
     if body is not None:
         arguments = (*arguments, body)
     polling = first_answer()
-    async with azure_errors(f"Replicated item {name_of(item_id)}", doing=doing):
+    async with azure_errors(_named(item_id), doing=doing):
         poller = await getattr(client, verb)(*arguments, polling=polling, **once(client_request_id))
         return Submitted(
             job_id=replication_job_id(polling.answer.headers, vault_of(item_id)),

@@ -1,0 +1,310 @@
+"""Every fault that the emulator knows, on every wrapper: a typed error with a readable line, or an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_ops import backup, compute, inventory, jobs, permissions, site_recovery, transport, vaults
+from azure_ops import session as session_module
+from azure_ops.azure_failures import certainly_not_done
+from azure_ops.errors import RecoveryError, ServiceFailed, SignInNeeded, Throttled, Unreachable
+from azure_ops.model import FleetItem, RequestLine
+from azure_ops.session import Session
+from tests.support import NOW, Emulator
+
+from .sessions import fleet, point_at, session_on
+
+Call = Callable[[], Awaitable[Any]]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One for the module; its faults are cleared after each test."""
+    folder: Path = tmp_path_factory.mktemp("faulty")
+    options = ("--fleet", "contoso", "--speed", "0", "--seed", "1", "--now", NOW, "--no-throttle")
+    emulator = Emulator(folder / "state", *options)
+    yield emulator
+    emulator.kill()
+
+
+@pytest.fixture(autouse=True)
+def signed_in(world: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    point_at(world, monkeypatch)
+    for module in (transport, session_module):
+        monkeypatch.setattr(module, "READ_S", 1.0)
+    yield
+    world.clear_faults()
+
+
+@dataclass
+class Target:
+    session: Session
+    item: FleetItem
+    job_id: str
+    vault: Any
+
+    def reads(self) -> dict[str, Call]:
+        session, item, vault_id = self.session, self.item, self.vault.id
+        assert item.backup is not None
+        assert item.replication is not None
+        backup_id, replication_id = item.backup.item_id, item.replication.item_id
+        now = session.service_now()
+        return {
+            "vms": lambda: inventory.read_vms(session),
+            "backups": lambda: inventory.read_backups(session),
+            "replications": lambda: inventory.read_replications(session),
+            "vaults": lambda: inventory.read_vaults(session),
+            "jobs": lambda: inventory.read_jobs(session, [self.vault]),
+            "networks": lambda: inventory.list_networks(session, item.subscription_id, "northeurope"),
+            "vm": lambda: compute.read_vm(session, item.id),
+            "vm list": lambda: compute.list_vms(session, item.subscription_id),
+            "snapshots": lambda: compute.list_snapshots(session, item),
+            "backup item": lambda: backup.read_item(session, backup_id),
+            "backup points": lambda: backup.list_points(session, backup_id),
+            "backup list": lambda: backup.list_vault_items(session, vault_id),
+            "backup lookup": lambda: backup.find_job(session, vault_id, item.key, now, "none"),
+            "replicated item": lambda: site_recovery.read_item(session, replication_id),
+            "replication points": lambda: site_recovery.list_points(session, replication_id),
+            "replication list": lambda: site_recovery.list_vault_items(session, vault_id),
+            "vault health": lambda: site_recovery.vault_health(session, vault_id),
+            "events": lambda: site_recovery.list_events(session, vault_id),
+            "vault list": lambda: vaults.list_vaults(session),
+            "job": lambda: jobs.read_job(session, self.job_id),
+            "job list": lambda: jobs.list_jobs(session, self.vault),
+            "permissions": lambda: permissions.missing_actions(session, vault_id, ("a/read",)),
+            "document": lambda: session.get_document(item.id),
+        }
+
+    def changes(self) -> dict[str, Call]:
+        session, item = self.session, self.item
+        assert item.backup is not None
+        assert item.replication is not None
+        backup_id, replication_id = item.backup.item_id, item.replication.item_id
+        snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
+        until = session.service_now() + timedelta(days=9)
+        return {
+            "test failover": lambda: site_recovery.test_failover(
+                session, replication_id, network_id="x", point_id="", client_request_id=str(uuid.uuid4())
+            ),
+            "failover": lambda: site_recovery.failover(
+                session, replication_id, point="", shut_down_source=True, client_request_id=str(uuid.uuid4())
+            ),
+            "commit": lambda: site_recovery.commit_failover(session, replication_id, str(uuid.uuid4())),
+            "clean-up": lambda: site_recovery.clean_up_test_failover(
+                session, replication_id, comments="", client_request_id=str(uuid.uuid4())
+            ),
+            "change of point": lambda: site_recovery.apply_recovery_point(
+                session, replication_id, point_id="x", client_request_id=str(uuid.uuid4())
+            ),
+            "backup": lambda: backup.trigger(session, backup_id, until, str(uuid.uuid4())),
+            "cancel": lambda: backup.cancel_job(session, self.job_id, str(uuid.uuid4())),
+            "snapshot": lambda: compute.begin_snapshot(
+                session,
+                item.disks[0],
+                snapshot_id,
+                item.location,
+                incremental=True,
+                tags={},
+                client_request_id=str(uuid.uuid4()),
+            ),
+        }
+
+
+async def aim(session: Session) -> Target:
+    item = (await fleet(session))["web-01"]
+    assert item.backup is not None
+    wanted = item.backup.vault_id.lower()
+    vault = next(one for one in await inventory.read_vaults(session) if one.id.lower() == wanted)
+    job = next(one for one in await inventory.read_jobs(session, [vault]) if "/backupJobs/" in one.id)
+    return Target(session, item, job.id, vault)
+
+
+async def outcome(call: Call) -> BaseException | None:
+    try:
+        await call()
+    except Exception as exc:
+        return exc
+    return None
+
+
+def check_readable(name: str, error: RecoveryError) -> None:
+    assert error.title, name
+    assert "\n" not in error.title, name
+    assert len(error.title) < 400, (name, error.title)
+    assert error.hint, (name, error.title)
+    assert "Traceback" not in error.details
+    assert "Bearer " not in str(error.note())
+    assert error.__cause__ is not None or error.code == "HeldOff", name
+
+
+FAULTS: dict[str, tuple[dict[str, Any], type[RecoveryError]]] = {
+    "429 without Retry-After": ({"kind": "status", "status": 429}, Throttled),
+    "429 for an hour": ({"kind": "status", "status": 429, "retry_after": 3600}, Throttled),
+    "500": ({"kind": "status", "status": 500}, ServiceFailed),
+    "503": ({"kind": "status", "status": 503}, ServiceFailed),
+    "reset": ({"kind": "reset"}, Unreachable),
+    "slow": ({"kind": "slow", "delay_s": 2.5}, Unreachable),
+    "cut": ({"kind": "cut"}, Unreachable),
+    "malformed": ({"kind": "malformed"}, ServiceFailed),
+    "expired": ({"kind": "expired-token"}, SignInNeeded),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_read_ends_in_a_typed_error(world: Emulator, fault: str) -> None:
+    fields, expected = FAULTS[fault]
+    async with session_on(world) as session:
+        target = await aim(session)
+        world.fault(path="/subscriptions/*", count=10_000, **fields)
+        world.fault(path="/providers/*", count=10_000, **fields)
+        calls = target.reads()
+        errors = await asyncio.gather(*(outcome(call) for call in calls.values()))
+        for name, error in zip(calls, errors, strict=True):
+            assert isinstance(error, expected), (name, error)
+            check_readable(name, error)
+            assert error.retryable == (expected is not SignInNeeded), name
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_change_is_sent_once(world: Emulator, fault: str) -> None:
+    fields, expected = FAULTS[fault]
+    lines: list[RequestLine] = []
+    async with session_on(world, on_request=lines.append) as session:
+        target = await aim(session)
+        for method in ("POST", "PUT"):
+            world.fault(path="/subscriptions/*", method=method, count=10_000, **fields)
+        before, lines[:] = len(world.requests()), []
+        calls = target.changes()
+        errors = await asyncio.gather(*(outcome(call) for call in calls.values()))
+        for name, error in zip(calls, errors, strict=True):
+            if fault in ("cut", "malformed"):
+                # The work was done: what is left of the answer may do, or another call's work forbids it.
+                assert error is None or isinstance(error, RecoveryError), (name, error)
+                continue
+            assert isinstance(error, expected), (name, error)
+            check_readable(name, error)
+            assert certainly_not_done(error) == (expected in (Throttled, SignInNeeded)), name
+    assert len([line for line in lines if line.method in ("POST", "PUT")]) == len(calls)
+    arrived = len(world.requests()) - before
+    assert arrived in (len(calls), 0), "a request refused at the door is not counted"
+
+
+async def test_reads_come_through_short_troubles(world: Emulator) -> None:
+    """Two failures each are waited out inside the call."""
+    async with session_on(world) as session:
+        target = await aim(session)
+        for fields in (
+            {"kind": "status", "status": 429, "retry_after": 1},
+            {"kind": "status", "status": 503},
+            {"kind": "reset"},
+            {"kind": "cut"},
+        ):
+            world.fault(path="*/virtualMachines/*", count=1, **fields)
+            assert (await compute.read_vm(session, target.item.id)).name == "web-01", fields
+            world.fault(path="*ResourceGraph*", count=1, **fields)
+            assert await inventory.read_vaults(session), fields
+
+
+async def test_a_lost_answer_is_found_again(world: Emulator) -> None:
+    """The service took the request and the line broke: in doubt, found by our id, sent once."""
+    async with session_on(world) as session:
+        target = await aim(session)
+        item = (await fleet(session))["dc-02"]
+        assert item.backup is not None
+        before, request_id, requests = session.service_now(), str(uuid.uuid4()), len(world.requests())
+        world.fault("reset", path="*/backup", method="POST", after=True)
+        with pytest.raises(Unreachable) as lost:
+            await backup.trigger(session, item.backup.item_id, before + timedelta(days=9), request_id)
+        assert not certainly_not_done(lost.value)
+        job = await backup.find_job(session, item.backup.vault_id, item.key, before, request_id)
+        assert job is not None
+        assert job.client_request_id == request_id
+        assert len(world.requests()) == requests + 1
+        assert target.session is session
+
+
+async def test_a_known_wait_sends_nothing(world: Emulator) -> None:
+    lines: list[RequestLine] = []
+    async with session_on(world, on_request=lines.append) as session:
+        target = await aim(session)
+        message = "Number of requests exceeded. Please try again after '324' seconds."
+        world.fault(
+            "status", path="*/backupJobs/*", status=429, message=message, code="ResourceRequestsThrottled"
+        )
+        with pytest.raises(Throttled) as refused:
+            await jobs.read_job(session, target.job_id)
+        assert refused.value.retry_after_s == 324
+        lines.clear()
+        with pytest.raises(Throttled) as held:
+            await jobs.read_job(session, target.job_id)
+        assert lines == []
+        assert held.value.retry_after_s is not None
+        assert 320 < held.value.retry_after_s <= 324
+        assert 320 < session.budget.hold_off_s("Microsoft.RecoveryServices/vaults/backupJobs/read") <= 324
+
+
+async def test_an_endpoint_that_is_not_there(world: Emulator) -> None:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    from azure_ops.cloud import CloudSettings
+
+    settings = CloudSettings(name="custom", arm_endpoint=f"https://127.0.0.1:{port}", ca_file=world.ca_file)
+    async with Session(settings) as session:
+        with pytest.raises(Unreachable, match=r"no connection to 127\.0\.0\.1") as refused:
+            await session.subscriptions()
+        assert certainly_not_done(refused.value)
+
+
+async def test_a_certificate_that_nobody_vouches_for(world: Emulator) -> None:
+    from azure_ops.cloud import CloudSettings
+
+    async with Session(CloudSettings(name="custom", arm_endpoint=world.endpoint)) as session:
+        with pytest.raises(Unreachable, match="certificate") as refused:
+            await session.subscriptions()
+        assert "--ca" in refused.value.hint
+
+
+async def test_no_credential_at_all(world: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IDENTITY_ENDPOINT")
+    monkeypatch.delenv("IDENTITY_HEADER")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    async with session_on(world) as session:
+        with pytest.raises(SignInNeeded, match="not signed in") as refused:
+            await session.subscriptions()
+        assert "az login" in refused.value.hint
+
+
+async def test_a_wrong_name_of_a_credential(world: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "NoSuchCredential")
+    with pytest.raises(SignInNeeded, match="AZURE_TOKEN_CREDENTIALS"):
+        await session_on(world).open()
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "https://", "nonsense"])
+async def test_an_endpoint_that_is_none(endpoint: str) -> None:
+    from azure_ops.cloud import CloudSettings
+
+    with pytest.raises(Unreachable, match="no https address"):
+        await Session(CloudSettings(name="custom", arm_endpoint=endpoint)).open()
+
+
+async def test_a_ca_file_that_is_none(world: Emulator, tmp_path: Path) -> None:
+    broken = tmp_path / "ca.pem"
+    broken.write_text("no certificate")
+    from azure_ops.cloud import CloudSettings
+
+    for ca_file in (str(broken), str(tmp_path / "missing.pem")):
+        with pytest.raises(Unreachable, match="cannot be used") as refused:
+            await Session(CloudSettings(name="custom", arm_endpoint=world.endpoint, ca_file=ca_file)).open()
+        assert "--ca" in refused.value.hint
