@@ -1,4 +1,4 @@
-"""An engine process of its own and consoles on it, as tests see them: what was told, and waiting for what is told."""
+"""An engine process of its own and consoles on it, as tests see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from azure_ops import paths, wire
 from azure_ops.client import EngineClient
 from azure_ops.cloud import CloudSettings
 from azure_ops.journal import Entry, Reader
-from azure_ops.model import FleetItem, Job, Operation, Plan, SourceState
+from azure_ops.model import FleetItem, Job, Operation, Phase, Plan, SourceState
 
 from ..support import Emulator
 
@@ -116,6 +116,9 @@ class Told(EngineClient):
         self, action: str, keys: Sequence[str], answers: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
         return await self.confirm(await self.plan(action, keys, answers))
+
+    def phase(self, id_: str) -> Phase | None:
+        return self.operations[id_].phase if id_ in self.operations else None
 
     async def ended(self, ids: Sequence[str], within_s: float = WITHIN_S) -> list[Operation]:
         await self.until(
