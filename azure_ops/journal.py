@@ -236,13 +236,15 @@ def _open_checked(path: Path) -> sqlite3.Connection:
                 "Use that version, or move the file away to begin a new one; looking works meanwhile.",
                 resource=str(path),
             )
+        if version == 0 and database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise _unusable(path, "it is the database of something else")
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise _unusable(path, str(verdict))
         if version == 0:
-            _create(path, database)
+            database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         for (text,) in database.execute("SELECT entry FROM operations"):
             msgspec.json.decode(text, type=Entry)
     except msgspec.MsgspecError as problem:
@@ -252,13 +254,6 @@ def _open_checked(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _create(path: Path, database: sqlite3.Connection) -> None:
-    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    if tables:
-        raise _unusable(path, "it is the database of something else")
-    database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
 
 
 def _unusable(path: Path, why: str) -> StateUnusable:

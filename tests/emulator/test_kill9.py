@@ -1,0 +1,216 @@
+"""`kill -9` of the engine at random and at chosen moments: nothing is lost, nothing is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from azure_ops import paths
+from azure_ops.errors import RecoveryError
+from azure_ops.journal import Entry, Journal
+from azure_ops.model import FleetItem, Phase
+
+from ..conftest import EmulatorFactory
+from .engine_world import EngineWorld, Told, kill, point_environment
+
+ROUNDS = 56
+VMS = 160
+ACTIONS = ("backup-now", "test-failover", "failover")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="azr-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+async def world(
+    emulator_factory: EmulatorFactory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[EngineWorld]:
+    emulator = emulator_factory(fleet=VMS, throttle=False)
+    point_environment(monkeypatch, emulator, folder)
+    made = EngineWorld(emulator)
+    yield made
+    await made.close()
+
+
+def possible(item: FleetItem, action: str) -> bool:
+    if not item.exists:
+        return False
+    if action == "backup-now":
+        return item.backup is not None and item.backup.protection_state == "Protected"
+    wanted = "TestFailover" if action == "test-failover" else "UnplannedFailover"
+    return item.replication is not None and item.replication.allows(wanted)
+
+
+class Phases:
+    """The journal as the dead engine's disk shows it: read beside the running one."""
+
+    def __init__(self, world: EngineWorld) -> None:
+        self._world = world
+
+    async def reaches(self, known: set[str], phases: frozenset[Phase], within_s: float = 5.0) -> None:
+        """Until a new operation is in one of these phases on the disk."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if any(e.id not in known and e.phase in phases for e in self._world.entries()):
+                return
+            await asyncio.sleep(0.002)
+
+
+async def confirm_in_background(console: Told, action: str, key: str) -> asyncio.Task[tuple[str, ...]]:
+    plan = await console.plan(action, [key])
+    return asyncio.create_task(console.confirm(plan))
+
+
+async def one_round(world: EngineWorld, number: int, choose: random.Random, used: set[str]) -> str:
+    """Start something, kill at this round's moment; what kind of moment it was."""
+    emulator = world.emulator
+    console = await world.filled_console(idle_s=60)
+    action = ACTIONS[number % len(ACTIONS)]
+    key = next(k for k, item in console.items.items() if k not in used and possible(item, action))
+    used.add(key)
+    known = {entry.id for entry in world.entries()}
+    moment = ("random", "intended", "answer held", "submitted", "running", "answer lost", "ended")[number % 7]
+    if moment == "answer held":
+        # Held before the service has taken it, or after: the engine dies while it waits for the answer.
+        emulator.fault("slow", method="POST", path="*/unplannedFailover", delay_s=0.2, after=number % 2 == 0)
+        emulator.fault("slow", method="POST", path="*/testFailover", delay_s=0.2, after=number % 2 == 0)
+        emulator.fault("slow", method="POST", path="*/backup", delay_s=0.2, after=number % 2 == 0)
+    if moment == "answer lost":
+        for path in ("*/unplannedFailover", "*/testFailover", "*/backup"):
+            emulator.fault("reset", method="POST", path=path, after=number % 4 < 2)
+    confirming = await confirm_in_background(console, action, key)
+    phases = Phases(world)
+    if moment == "random":
+        await asyncio.sleep(choose.uniform(0, 0.12))
+    elif moment in ("intended", "answer held", "answer lost"):
+        await phases.reaches(
+            known, frozenset({Phase.INTENDED, Phase.SUBMITTED, Phase.UNKNOWN, Phase.RUNNING})
+        )
+        if moment != "intended":
+            await asyncio.sleep(choose.uniform(0, 0.05))
+    elif moment == "submitted":
+        await phases.reaches(known, frozenset({Phase.SUBMITTED, Phase.RUNNING}))
+    else:
+        await phases.reaches(known, frozenset({Phase.RUNNING}))
+        emulator.advance(choose.uniform(5, 120) if moment == "running" else 4 * 3600)
+        await asyncio.sleep(choose.uniform(0, 0.05))
+    await die(console, confirming, both=number % 3 == 0)
+    emulator.clear_faults()
+    emulator.advance(choose.choice((0, 1, 30, 400)))
+    return moment
+
+
+async def die(console: Told, confirming: asyncio.Task[tuple[str, ...]], *, both: bool) -> None:
+    """The engine is killed; and with `both` the console's line is cut first, without a word."""
+    if both:
+        assert console._writer is not None
+        console._writer.transport.abort()
+    kill(console.pid)
+    await console.close()
+    with contextlib.suppress(RecoveryError):
+        await confirming
+
+
+async def settle(world: EngineWorld) -> Told:
+    """Everything that is still open comes to its end while the world's time goes on."""
+    console = await world.filled_console(idle_s=60)
+    deadline = time.monotonic() + 60
+    while any(not entry.phase.ended for entry in world.entries()):
+        assert time.monotonic() < deadline, [
+            (e.title, e.phase, e.message) for e in world.entries() if not e.phase.ended
+        ]
+        world.emulator.advance(600)
+        await asyncio.sleep(0.3)
+    return console
+
+
+def check_books(world: EngineWorld, entries: list[Entry]) -> Counter[Phase]:
+    """The emulator's log of changing requests against the journal, both ways."""
+    sent = Counter(str(request["client_request_id"]) for request in world.emulator.requests())
+    known = {entry.request_id for entry in entries}
+    assert set(sent) <= known, "something was sent that is not in the journal"
+    taken = {
+        str(r["client_request_id"])
+        for r in world.emulator.requests()
+        if 200 <= int(str(r["status"])) < 300 or r["status"] == 0
+    }
+    for entry in entries:
+        assert sent[entry.request_id] <= 1, f"{entry.title} was sent {sent[entry.request_id]} times"
+        if entry.phase is Phase.NOT_SENT:
+            assert entry.request_id not in taken, f"{entry.title} was sent, but declared not sent"
+        else:
+            assert sent[entry.request_id] == 1, f"{entry.title} is {entry.phase}, but nothing was sent"
+    return Counter(entry.phase for entry in entries)
+
+
+@pytest.mark.timeout(300)
+async def test_fifty_kills_lose_nothing_and_send_nothing_twice(world: EngineWorld) -> None:
+    choose = random.Random(20260822)
+    used: set[str] = set()
+    moments: Counter[str] = Counter()
+    for number in range(ROUNDS):
+        moments[await one_round(world, number, choose, used)] += 1
+    console = await settle(world)
+    entries = world.entries()
+    phases = check_books(world, entries)
+    print(dict(moments), {phase.value: count for phase, count in phases.items()})
+    assert sum(moments.values()) >= 50
+    assert len({entry.id for entry in entries}) == len(entries)
+    assert set(phases) <= {Phase.SUCCEEDED, Phase.NOT_SENT}, [
+        (entry.title, entry.phase, entry.message) for entry in entries if entry.phase is Phase.FAILED
+    ]
+    assert phases[Phase.SUCCEEDED] >= ROUNDS // 2
+    await console.until(lambda: {entry.id for entry in entries} <= set(console.operations))
+    for entry in entries:
+        assert console.operations[entry.id].phase is entry.phase
+        assert entry.target_key in used
+
+
+async def test_a_journal_on_disk_survives_a_kill_in_the_middle_of_its_writes(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    keys = [key for key, item in console.items.items() if possible(item, "backup-now")][:12]
+    plan = await console.plan("backup-now", keys)
+    confirming = asyncio.create_task(console.confirm(plan))
+    await Phases(world).reaches(set(), frozenset({Phase.SUBMITTED, Phase.RUNNING}))
+    await die(console, confirming, both=True)
+    journal = Journal.open(paths.journal_path(world.settings))
+    assert journal.problem is None
+    assert len(journal.recent(100)) == len(keys), "rows of a batch that were confirmed are gone"
+    journal.close()
+    await settle(world)
+    phases = check_books(world, world.entries())
+    assert phases[Phase.SUCCEEDED] + phases[Phase.NOT_SENT] == len(keys)
+    assert phases[Phase.SUCCEEDED] >= 1
+
+
+async def test_an_engine_killed_while_it_looks_up_goes_on_looking(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    key = next(key for key, item in console.items.items() if possible(item, "failover"))
+    plan = await console.plan("failover", [key])
+    world.emulator.fault("reset", method="POST", path="*/unplannedFailover", after=True)
+    world.emulator.fault("status", method="GET", path="*/replicationJobs", status=503, count=60)
+    (id_,) = await console.confirm(plan)
+    for _ in range(3):
+        await console.until(lambda: console.phase(id_) is Phase.UNKNOWN)
+        dead = console.pid
+        kill(dead)
+        await console.until(lambda dead=dead: console.pid != dead)  # type: ignore[misc]
+    world.emulator.clear_faults()
+    await console.until(lambda: console.phase(id_) in (Phase.SUBMITTED, Phase.RUNNING), 60)
+    world.emulator.advance(1200)
+    (operation,) = await console.ended([id_])
+    assert operation.phase is Phase.SUCCEEDED
+    check_books(world, world.entries())
