@@ -7,9 +7,8 @@ decode to naive datetimes next to aware ones. Key access sees the document itsel
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -18,7 +17,6 @@ _EMPTY: Document = {}
 _US_FORMATS = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S")
 _UNSET_YEARS = (1, 1601, 1753, 2001, 9999)
 """Years that mean "not yet" or "never": .NET's and SQL's least dates, Backup's 2001, the agent's 9999."""
-_ISO_DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?$")
 
 
 def part(document: Any, *path: str) -> Document:
@@ -113,22 +111,6 @@ def _parse(value: str) -> datetime | None:
             return datetime.strptime(value, form).replace(tzinfo=UTC)
         except ValueError:
             continue
-    return None
-
-
-def parse_duration(value: Any) -> timedelta | None:
-    """ISO (`PT1H7M15.7568853S`) and .NET (`13.23:59:43.2212323`) durations."""
-    if not isinstance(value, str) or not value:
-        return None
-    if found := _ISO_DURATION.match(value):
-        sign, days, hours, minutes, seconds = found.groups()
-        length = timedelta(
-            days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=float(seconds or 0)
-        )
-        return -length if sign else length
-    if found := re.match(r"(?:(\d+)\.)?(\d+):(\d+):([\d.]+)$", value):
-        days, hours, minutes, seconds = found.groups()
-        return timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
     return None
 
 

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from azure_ops.request_log import action_of, scope_of, shown_path, without_secrets
+
+VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("GET", f"{VAULT}/backupJobs/1", "Microsoft.RecoveryServices/vaults/backupJobs/read"),
+        (
+            "GET",
+            f"{VAULT.replace('/subscriptions', '/Subscriptions')}",
+            "Microsoft.RecoveryServices/vaults/read",
+        ),
+        (
+            "POST",
+            f"{VAULT}/replicationFabrics/f/replicationProtectionContainers/c/replicationProtectedItems/i/testFailover",
+            "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers"
+            "/replicationProtectedItems/testFailover/action",
+        ),
+        (
+            "PUT",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/snapshots/x",
+            "Microsoft.Compute/snapshots/write",
+        ),
+        ("GET", "/subscriptions", "Microsoft.Resources/subscriptions/read"),
+        ("GET", "/subscriptions/s/resourceGroups/g", "Microsoft.Resources/subscriptions/resourceGroups/read"),
+        (
+            "POST",
+            "/providers/Microsoft.ResourceGraph/resources",
+            "Microsoft.ResourceGraph/resources/read",
+        ),
+        (
+            "GET",
+            "/subscriptions/s/providers/Microsoft.Compute/locations/w/DiskOperations/x",
+            "Microsoft.Compute/locations/DiskOperations/read",
+        ),
+    ],
+)
+def test_a_request_needs_a_permission(method: str, path: str, action: str) -> None:
+    assert action_of(method, path) == action
+
+
+def test_budgets_belong_to_the_vault_else_to_the_subscription() -> None:
+    assert scope_of(f"{VAULT}/backupJobs") == VAULT
+    assert scope_of("/Subscriptions/s/providers/Microsoft.Compute/disks") == "s"
+    assert scope_of("/providers/Microsoft.ResourceGraph/resources") == ""
+
+
+def test_signatures_are_never_shown() -> None:
+    url = f"https://host:1/{VAULT}/operationsStatus/1?api-version=1&t=63&c=MII&s=abc&h=def&$skiptoken=xyz&a%20b=%1b"
+    shown = shown_path(url)
+    for secret in ("63", "MII", "abc", "def", "xyz", "host"):
+        assert secret not in shown.replace("operationsStatus", "")
+    assert "api-version=1" in shown
+    text = 'https://md.blob/abcd?sv=1&sig=AbC%2Fd%3D&x=1 and Bearer eyJ0eXAiOiJKV1Q.aa.bb {"accessSAS": "https://q"}'
+    clean = without_secrets(text)
+    for secret in ("AbC", "eyJ0", "https://q"):
+        assert secret not in clean
