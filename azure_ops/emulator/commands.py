@@ -75,7 +75,7 @@ def _serve_words(words: argparse.ArgumentParser) -> None:
     words.add_argument("--seed", type=int, help="two worlds of one seed are alike (default 1)")
     words.add_argument("--port", type=_port, help="for HTTPS (default: as before, or any)")
     words.add_argument("--now", type=_moment, metavar="ISO", help="the world's time at the start")
-    words.add_argument("--no-throttle", action="store_true", help="keep no budgets: nothing is counted or refused")
+    words.add_argument("--no-throttle", action="store_true", help="keep no budgets and refuse nothing")
     words.add_argument("--token-lifetime", type=int, default=86_400, metavar="S", help="in real seconds")
     words.add_argument("--fresh", action="store_true", help="forget the world in the folder")
     words.add_argument("--reuse", action="store_true", help="if one runs already, print its line")
