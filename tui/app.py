@@ -101,7 +101,8 @@ class ConsoleApp(CrashSafe):
         self._jobs_changed()
 
     def on_operations_changed(self, event: messages.OperationsChanged) -> None:
-        self.state.apply_operations(event.delta)
+        for ended in self.state.apply_operations(event.delta):
+            self.console_screen.operation_ended(ended)
         self._jobs_changed()
 
     def _jobs_changed(self) -> None:

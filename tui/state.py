@@ -79,10 +79,13 @@ class ConsoleState:
             self.jobs.pop(job_id, None)
         self.jobs.update((job.id, job) for job in delta.changed)
 
-    def apply_operations(self, delta: wire.OperationsDelta) -> None:
+    def apply_operations(self, delta: wire.OperationsDelta) -> list[Operation]:
+        """Those that have come to their end with this news."""
         if delta.service_at:
             self.clock.learn(delta.service_at)
+        ran = {operation.id for operation in self.running()}
         self.operations.update((operation.id, operation) for operation in delta.changed)
+        return [each for each in delta.changed if each.phase.ended and each.id in ran]
 
     def running(self) -> list[Operation]:
         """Ours that are not at their end, oldest first."""

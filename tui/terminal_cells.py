@@ -7,9 +7,10 @@ write are understood; everything else that begins with a control character is dr
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from rich.cells import split_graphemes
+
+from .terminal_pens import combine, transition
 
 _TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
@@ -28,6 +29,10 @@ _UNKNOWN = "\x00"
 """In a shown cell: nobody knows what the terminal shows there."""
 _SHORT_GAP = 4
 """So many unchanged cells are cheaper to write again than to step over."""
+
+_SCROLLED_LINES = 4
+"""Fewer lines that have moved are written again."""
+_SCROLLS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5)
 
 
 class CellScreen:
@@ -129,6 +134,7 @@ class CellScreen:
         """What brings the terminal up to date, or nothing. Taken as shown from now on."""
         out: list[str] = []
         pen = ""
+        scrolled = self._scroll(out)
         for y in sorted(self._dirty):
             chars, styles = self._chars[y], self._styles[y]
             shown_chars, shown_styles = self._shown_chars[y], self._shown_styles[y]
@@ -150,9 +156,40 @@ class CellScreen:
             out.append(f"\x1b[{self._y + 1};{self._x + 1}H")
         self._cursor = cursor
         text = "".join(out)
-        if self.sync and len(text) > 256:
+        if self.sync and (scrolled or len(text) > 256):
             return f"\x1b[?2026h{text}\x1b[?2026l"
         return text
+
+    def _scroll(self, out: list[str]) -> bool:
+        """Lets the terminal move lines by itself, where a list has moved over the whole width."""
+        changed = [y for y in sorted(self._dirty) if self._differs(y, y)]
+        if len(changed) < _SCROLLED_LINES:
+            return False
+        best: tuple[int, int, int, int] | None = None
+        for by in _SCROLLS:
+            same = [y for y in changed if 0 <= y + by < self.height and not self._differs(y, y + by)]
+            if len(same) < _SCROLLED_LINES:
+                continue
+            top, bottom = (same[0], same[-1] + by) if by > 0 else (same[0] + by, same[-1])
+            spoilt = sum(not self._differs(y, y) for y in range(top, bottom + 1))
+            gain = len(same) - spoilt
+            if gain >= _SCROLLED_LINES and (best is None or gain > best[0]):
+                best = (gain, by, top, bottom)
+        if best is None:
+            return False
+        _, by, top, bottom = best
+        line, order = (bottom, "\n") if by > 0 else (top, "\x1bM")
+        out.append(f"\x1b[{top + 1};{bottom + 1}r\x1b[{line + 1}H{order * abs(by)}\x1b[r")
+        for rows, blank in ((self._shown_chars, " "), (self._shown_styles, "")):
+            fresh = [[blank] * self.width for _ in range(abs(by))]
+            kept = rows[top : bottom + 1]
+            rows[top : bottom + 1] = kept[by:] + fresh if by > 0 else fresh + kept[:by]
+        self._dirty.update(range(top, bottom + 1))
+        return True
+
+    def _differs(self, y: int, shown_y: int) -> bool:
+        """Whether a wanted line reads differently than a shown one."""
+        return self._chars[y] != self._shown_chars[shown_y] or self._styles[y] != self._shown_styles[shown_y]
 
     def _write_row(self, out: list[str], y: int, changed: list[int], pen: str) -> str:
         """Appends what changes one row; comes back with the pen as it was left."""
@@ -245,79 +282,3 @@ def _spans(changed: list[int], chars: list[str], styles: list[str]) -> list[tupl
                 continue
         spans.append((start, end))
     return spans
-
-
-# styles
-
-
-@lru_cache(maxsize=4096)
-def combine(pen: str, sgr: str) -> str:
-    """The pen after one SGR sequence, in a canonical form: attributes, foreground, background."""
-    attributes, foreground, background = _parts(pen)
-    codes = (sgr or "0").split(";")
-    at = 0
-    while at < len(codes):
-        code = int(codes[at] or "0")
-        taken = 1
-        if code == 0:
-            attributes, foreground, background = frozenset(), "", ""
-        elif code in (38, 48):
-            taken = 5 if codes[at + 1 : at + 2] == ["2"] else 3
-            color = ";".join(codes[at : at + taken])
-            foreground, background = (color, background) if code == 38 else (foreground, color)
-        elif 30 <= code <= 39 or 90 <= code <= 97:
-            foreground = "" if code == 39 else codes[at]
-        elif 40 <= code <= 49 or 100 <= code <= 107:
-            background = "" if code == 49 else codes[at]
-        elif code in _OFF:
-            attributes -= _OFF[code]
-        else:
-            attributes |= {code}
-        at += taken
-    return ";".join([*map(str, sorted(attributes)), *filter(None, (foreground, background))])
-
-
-_OFF = {
-    22: {1, 2}, 23: {3}, 24: {4, 21}, 25: {5, 6}, 27: {7}, 28: {8}, 29: {9}, 54: {51, 52}, 55: {53},
-}  # fmt: skip
-
-
-@lru_cache(maxsize=4096)
-def _parts(pen: str) -> tuple[frozenset[int], str, str]:
-    attributes: set[int] = set()
-    foreground = background = ""
-    codes = pen.split(";") if pen else []
-    at = 0
-    while at < len(codes):
-        code = int(codes[at])
-        taken = 1
-        if code in (38, 48):
-            taken = 5 if codes[at + 1] == "2" else 3
-        if code < 30 or 50 < code < 60:
-            attributes.add(code)
-        elif 30 <= code <= 38 or 90 <= code <= 97:
-            foreground = ";".join(codes[at : at + taken])
-        else:
-            background = ";".join(codes[at : at + taken])
-        at += taken
-    return frozenset(attributes), foreground, background
-
-
-@lru_cache(maxsize=4096)
-def transition(old: str, new: str) -> str:
-    """The shortest SGR that turns one pen into another."""
-    if old == new:
-        return ""
-    if not new:
-        return "\x1b[m"
-    fresh = f"\x1b[0;{new}m" if old else f"\x1b[{new}m"
-    had, had_foreground, had_background = _parts(old)
-    attributes, foreground, background = _parts(new)
-    if had - attributes:
-        return fresh
-    steps = [str(code) for code in sorted(attributes - had)]
-    if foreground != had_foreground:
-        steps.append(foreground or "39")
-    if background != had_background:
-        steps.append(background or "49")
-    return min(f"\x1b[{';'.join(steps)}m", fresh, key=len)

@@ -109,5 +109,3 @@ class User:
 def posts(emulator: Emulator, ending: str) -> int:
     """How many mutating requests whose path ends so the emulator has taken."""
     return sum(each["path"].split("?")[0].lower().endswith(ending.lower()) for each in emulator.requests())
-
-

@@ -77,18 +77,108 @@ def test_backup_and_snapshot(user: User, fast_emulator: Emulator) -> None:
     user.presses("B")
     user.answers_form(1)
     user.presses("enter")
-    user.sees("● running")
+    user.sees("Started. Press 4")
     user.presses("4")
+    user.sees("4 Operations", "backup-now")
     user.presses("enter")
-    user.sees("Take Snapshot")
+    user.sees("Take Snapshot", "Transfer data to vault")
     user.watches_to_the_end(120)
     user.presses("escape")
-    user.sees("4 Operations")
 
     user.finds("web-03")
     user.presses("S")
-    user.sees("Go ahead")
+    user.answers_form(2)
     user.presses("enter")
-    user.sees("snapshot-disks")
+    user.sees("Started. Press 4")
+    user.sees("disk snapshot", "done in")
     assert posts(fast_emulator, "/backup") == 1
     assert user.ends() == 0
+
+
+@pytest.mark.timeout(240)
+def test_quit_in_mid_failover_and_come_back(user: User, fast_emulator: Emulator) -> None:
+    user.opens_fleet()
+    user.finds("web-01")
+    user.presses("O")
+    user.answers_form(2)
+    fast_emulator.set_speed(1)
+    user.confirms("web-01", tick=True)
+    user.sees("RTO clock", "● running")
+    assert user.ends() == 0
+    assert "Failover of web-01" in user.terminal.text
+    assert "go on" in user.terminal.text
+
+    user.again()
+    user.opens_fleet()
+    user.sees("failover", "web-01", "● 1 running")
+    user.presses("4")
+    user.presses("enter")
+    user.sees("RTO clock")
+    fast_emulator.set_speed(FAST)
+    user.watches_to_the_end(90)
+    assert posts(fast_emulator, "/unplannedFailover") == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_lost_line_ends_the_looking_and_nothing_else(user: User, fast_emulator: Emulator) -> None:
+    user.opens_fleet()
+    user.finds("web-03")
+    user.presses("F")
+    user.answers_form(3)
+    fast_emulator.set_speed(1)
+    user.confirms()
+    user.sees("Prerequisites check for test failover")
+    user.terminal.hang_up()
+    user.terminal.wait_exit()
+
+    user.again()
+    user.opens_fleet()
+    user.sees("test-failover", "web-03", "● 1 running")
+    fast_emulator.set_speed(FAST)
+    user.sees_no_more("● 1 running", 90)
+    user.sees("✔ done")
+    assert posts(fast_emulator, "/testFailover") == 1
+
+
+def test_resize_between_layouts_and_down_to_too_small(fast_emulator: Emulator, tmp_path: Path) -> None:
+    user = User(fast_emulator, tmp_path, BIG)
+    try:
+        user.opens_fleet()
+        assert "4 Operations" in user.terminal.text
+        assert "5 Requests" in user.terminal.text
+        user.terminal.resize(*SMALL)
+        user.sees("2 Points", "│ 3 Replication", "? Help")
+        user.terminal.resize(40, 10)
+        user.sees("too small")
+        user.terminal.resize(1, 1)
+        user.terminal.settle()
+        user.terminal.resize(*BIG)
+        user.sees("1 VMs (30)", "5 Requests", "? Help")
+        assert user.ends() == 0
+    finally:
+        user.close()
+
+
+def test_three_fast_keys_open_one_dialog(user: User) -> None:
+    user.opens_fleet()
+    user.finds("web-02")
+    user.presses("F", "F", "F")
+    user.sees("Test failover of web-02", "Show the plan")
+    user.presses("escape")
+    user.sees_no_more("Show the plan")
+    assert "▶  web-02" in user.terminal.text
+
+
+def test_read_only_refuses_before_anything_is_asked(fast_emulator: Emulator, tmp_path: Path) -> None:
+    user = User(fast_emulator, tmp_path, BIG, "--read-only")
+    try:
+        user.opens_fleet()
+        user.sees("READ-ONLY")
+        user.finds("web-02")
+        user.presses("F")
+        user.sees("This console is read-only")
+        user.presses("a")
+        user.sees("0 of 7 are possible now")
+        assert fast_emulator.requests() == []
+    finally:
+        user.close()

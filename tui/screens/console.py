@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 REST_S = 0.25
 """The cursor rests this long on a row before its details are read."""
+DETAILS_GOOD_S = 60.0
+"""After so long they are read again while the cursor stays: points come and go."""
 TICK_S = 2.0
 """Times are counted anew; nothing is written when they read the same."""
 IN_TABLES = frozenset({"down", "up", "top", "bottom", "open", "mark", "sort", "next-pane", "previous-pane"})
@@ -56,6 +59,7 @@ class ConsoleScreen(Screen[None]):
         self.commands = Commands(app, self)
         self.panes = Layout(self)
         self._details: Details | None = None
+        self._details_asked = 0.0
         self._points_of = ""
         self._resting: Timer | None = None
 
@@ -247,6 +251,7 @@ class ConsoleScreen(Screen[None]):
     def load_details(self, fresh: bool = False) -> None:
         key = self.vms.cursor_key
         if key and self.console_app.state.welcome:
+            self._details_asked = monotonic()
             self.run_worker(self._load(key, fresh), group="details", exclusive=True, exit_on_error=False)
 
     async def _load(self, key: str, fresh: bool) -> None:
@@ -294,6 +299,11 @@ class ConsoleScreen(Screen[None]):
                 self._show_vm()
                 self._keys_changed()
 
+    def operation_ended(self, operation: Operation) -> None:
+        """What it did to the VM under the cursor is read at once."""
+        if operation.target_key == self.vms.cursor_key:
+            self.load_details(fresh=True)
+
     def jobs_changed(self) -> None:
         state = self.console_app.state
         with self.app.batch_update():
@@ -331,6 +341,8 @@ class ConsoleScreen(Screen[None]):
 
     def _tick(self) -> None:
         if self.is_current and self.console_app.state.complete:
+            if monotonic() - self._details_asked > DETAILS_GOOD_S and not self.console_app.state.paused:
+                self.load_details()
             with self.app.batch_update():
                 for table in self.query(KeyedTable):
                     table.tick()
