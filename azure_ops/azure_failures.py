@@ -84,7 +84,8 @@ def translate(exc: Exception, resource: str, *, doing: str = "") -> RecoveryErro
     if isinstance(exc, RecoveryError):
         return exc
     name = f"{resource}, {doing}" if doing else resource
-    if isinstance(exc, core.ClientAuthenticationError) and exc.response is None:
+    if isinstance(exc, core.ClientAuthenticationError) and exc.status_code != 401:
+        # From the sign-in service or the chain of credentials; Resource Manager itself refuses with 401.
         return _no_credential(exc, name)
     # A body that is no JSON is a failed answer whatever its status: a DecodeError is an HttpResponseError.
     # One that was cut off is a DecodeError to azure-core, too.
