@@ -71,7 +71,7 @@ class DetailsReader:
     async def raw(self, key: str, part: str) -> RawDocument:
         """The service's own answer about a part of a row, or about a job."""
         if part == "job":
-            return await self._session.get_document(key, api_version(key))
+            return await self._session.get_document(key)
         item = self._watcher.item(key)
         if item is None:
             raise NotFound(
@@ -84,19 +84,7 @@ class DetailsReader:
         }
         if not ids.get(part):
             raise Refused(f"{item.name} has no {part} to show.")
-        return await self._session.get_document(ids[part], api_version(ids[part]))
-
-
-def api_version(arm_id: str) -> str:
-    """The one that the SDK asks this resource with."""
-    from .actions import backup_now, replicated, snapshot_disks
-
-    kind = arm_id.lower()
-    if "/replicationfabrics/" in kind or "/replicationjobs/" in kind:
-        return replicated.API_VERSION
-    if "/microsoft.recoveryservices/" in kind:
-        return backup_now.API_VERSION
-    return snapshot_disks.API_VERSION
+        return await self._session.get_document(ids[part])
 
 
 async def read_item(session: Session, item: FleetItem, faults: list[ErrorNote] | None = None) -> FleetItem:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..submitted import Submitted
 
-API_VERSION = "2026-10-01"
-"""The one that azure-mgmt-recoveryservicesbackup 11 sends; a test compares it with what arrives."""
 PERMISSION = (
     "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/backup/action"
 )
@@ -52,11 +50,12 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
 
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
     from .. import preflight
+    from ..api_versions import api_version_of
     from ..arm_ids import request_path
 
     assert target.backup is not None
     expires_at = parse_expiry(answers.get("expires", ""), context.now())
-    wire_time = f"{expires_at:%Y-%m-%dT%H:%M:%S}.000Z"
+    wire_time = f"{expires_at:%Y-%m-%dT%H:%M:%S}Z"
     body = {"properties": {"objectType": "IaasVMBackupRequest", "recoveryPointExpiryTimeInUTC": wire_time}}
     first = target.backup.protection_state == "IRPending"
     return Draft(
@@ -67,7 +66,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
                 arguments={"expires_at": expires_at.isoformat(), "vm_key": target.key},
                 request=PlannedRequest(
                     method="POST",
-                    url=f"{request_path(target.backup.item_id)}/backup?api-version={API_VERSION}",
+                    url=f"{request_path(target.backup.item_id)}/backup?api-version={api_version_of(target.backup.item_id)}",
                     body=json.dumps(body),
                 ),
             ),

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..model import FleetItem, Job, JobKind, JobState, PlannedRequest, Risk
-from .replicated import API_VERSION as REPLICATION_API_VERSION
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..submitted import Submitted
 
-BACKUP_API_VERSION = "2026-10-01"
 BACKUP_PERMISSION = "Microsoft.RecoveryServices/Vaults/backupJobs/cancel/action"
 REPLICATION_PERMISSION = "Microsoft.RecoveryServices/vaults/replicationJobs/cancel/action"
 
@@ -33,10 +31,10 @@ def why_not(target: FleetItem | Job) -> str | None:
 
 
 async def plan(context: Context, target: Job, answers: Mapping[str, str]) -> Draft:
+    from ..api_versions import api_version_of
     from ..arm_ids import request_path
 
     backup = target.kind is JobKind.BACKUP
-    version = BACKUP_API_VERSION if backup else REPLICATION_API_VERSION
     what = target.title or target.operation or "the job"
     on = f" of {target.target_name}" if target.target_name else ""
     return Draft(
@@ -45,7 +43,8 @@ async def plan(context: Context, target: Job, answers: Mapping[str, str]) -> Dra
                 title=f"Cancellation of {what}{on}",
                 target_id=target.id,
                 request=PlannedRequest(
-                    method="POST", url=f"{request_path(target.id)}/cancel?api-version={version}"
+                    method="POST",
+                    url=f"{request_path(target.id)}/cancel?api-version={api_version_of(target.id)}",
                 ),
             ),
         ),

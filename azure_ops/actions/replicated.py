@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..submitted import Submitted
 
-API_VERSION = "2025-08-01"
-"""The one that azure-mgmt-recoveryservicessiterecovery 2 sends; a test compares it with what arrives."""
 LATEST = "latest"
 LATEST_PROCESSED = "latest-processed"
 LATEST_APP_CONSISTENT = "latest-app-consistent"
@@ -152,11 +150,12 @@ def _pending(replication: Replication) -> str:
 
 def request(item_id: str, verb: str, body: Mapping[str, Any] | None) -> PlannedRequest:
     """As it will be sent."""
+    from ..api_versions import api_version_of
     from ..arm_ids import request_path
 
     return PlannedRequest(
         method="POST",
-        url=f"{request_path(item_id)}/{verb}?api-version={API_VERSION}",
+        url=f"{request_path(item_id)}/{verb}?api-version={api_version_of(item_id)}",
         body="" if body is None else json.dumps(body),
     )
 

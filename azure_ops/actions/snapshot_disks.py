@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..submitted import Submitted
 
-API_VERSION = "2026-04-01"
-"""The one that azure-mgmt-compute 39 sends for snapshots; a test compares it with what arrives."""
 WRITE = "Microsoft.Compute/snapshots/write"
 READ_DISK = "Microsoft.Compute/disks/read"
 ALL_DISKS = "all"
@@ -109,6 +107,8 @@ def _chosen(target: FleetItem, answer: str) -> list[Disk]:
 
 
 def _step(target: FleetItem, disk: Disk, now: datetime, *, incremental: bool) -> Step:
+    from ..api_versions import api_version_of
+
     tag = str(uuid.uuid4())
     snapshot_id = (
         f"{_group_path(disk.id)}/providers/Microsoft.Compute/snapshots/{snapshot_name(disk.name, now)}"
@@ -133,7 +133,9 @@ def _step(target: FleetItem, disk: Disk, now: datetime, *, incremental: bool) ->
             "tag": tag,
         },
         request=PlannedRequest(
-            method="PUT", url=f"{snapshot_id}?api-version={API_VERSION}", body=json.dumps(body)
+            method="PUT",
+            url=f"{snapshot_id}?api-version={api_version_of(snapshot_id)}",
+            body=json.dumps(body),
         ),
     )
 

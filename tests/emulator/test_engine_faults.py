@@ -1,0 +1,130 @@
+"""Every fault that the emulator knows on every call of a console: a typed error, and the engine lives on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_ops import wire
+from azure_ops.errors import RecoveryError
+from azure_ops.model import CheckState, ErrorNote
+
+from ..conftest import EmulatorFactory
+from ..support import Emulator
+from .engine_world import EngineWorld, Told, point_environment
+
+FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "429": ({"kind": "status", "status": 429}, {"Throttled"}),
+    "429 with Retry-After": ({"kind": "status", "status": 429, "retry_after": 60}, {"Throttled"}),
+    "500": ({"kind": "status", "status": 500}, {"ServiceFailed"}),
+    "503": ({"kind": "status", "status": 503}, {"ServiceFailed"}),
+    "reset": ({"kind": "reset"}, {"Unreachable"}),
+    "cut": ({"kind": "cut"}, {"Unreachable"}),
+    "malformed": ({"kind": "malformed"}, {"ServiceFailed"}),
+    "expired": ({"kind": "expired-token"}, {"SignInNeeded"}),
+    "403": (
+        {"kind": "status", "status": 403, "code": "AuthorizationFailed", "message": "No."},
+        {"NotAllowed"},
+    ),
+    "409": ({"kind": "status", "status": 409, "code": "Conflict", "message": "Busy."}, {"Busy"}),
+}
+"""The fault and the errors that may come of it."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="azr-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+async def world(
+    emulator_factory: EmulatorFactory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[EngineWorld]:
+    emulator: Emulator = emulator_factory(throttle=False)
+    point_environment(monkeypatch, emulator, folder)
+    made = EngineWorld(emulator)
+    yield made
+    await made.close()
+
+
+def check_note(note: ErrorNote, kinds: set[str], what: str) -> None:
+    assert note.kind in kinds, (what, note)
+    assert note.title, what
+    assert "\n" not in note.title, what
+    assert note.hint, (what, note.title)
+    assert "Bearer" not in note.details
+
+
+async def refusal(console: Told, request: wire.Request) -> ErrorNote:
+    with pytest.raises(RecoveryError) as caught:
+        await console.call(request, timeout_s=90)
+    return caught.value.note()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_no_fault_of_a_read_ends_engine_or_console(world: EngineWorld, fault: str) -> None:
+    console = await world.filled_console()
+    vm = console.named("app-01")
+    job = next(iter(console.jobs.values()))
+    rows = dict(console.items)
+    fields, kinds = FAULTS[fault]
+    world.emulator.fault(**fields, path="/subscriptions/*", method="GET", count=10_000)
+    world.emulator.fault(**fields, path="/providers/*", count=10_000)
+
+    answer = await console.call(wire.GetDetails(key=vm.key, fresh=True), timeout_s=90)
+    assert isinstance(answer, wire.GotDetails)
+    assert answer.details.item.name == "app-01", "what was known is kept"
+    assert len(answer.details.faults) >= 5
+    for note in answer.details.faults:
+        check_note(note, kinds, "details")
+    for request in (
+        wire.GetRaw(key=vm.key, part="replication"),
+        wire.GetJob(job_id=job.id),
+        wire.Prepare(action="failover", keys=(vm.key,)),
+        wire.MakePlan(action="backup-now", keys=(vm.key,)),
+    ):
+        check_note(await refusal(console, request), kinds, type(request).__name__)
+    await console.call(wire.Refresh(), timeout_s=90)
+    failed = {name for name, source in console.sources.items() if source.error}
+    assert {"virtual machines", "backup", "replication", "vaults"} <= failed
+    for source in console.sources.values():
+        if source.error:
+            check_note(source.error, kinds, source.name)
+    assert console.items == rows, "rows of a source that failed stay"
+
+    world.emulator.clear_faults()
+    if "429" not in fault:
+        await console.call(wire.Refresh(), timeout_s=90)
+        assert not any(source.error for source in console.sources.values())
+        assert await console.plan("backup-now", [vm.key])
+    assert isinstance(await console.call(wire.GetStatus()), wire.GotStatus)
+    assert [state for state, _ in console.states] == ["connected"]
+    assert world.emulator.requests() == []
+
+
+async def test_a_permission_list_that_cannot_be_read_is_said_and_does_not_hinder(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    world.emulator.fault("status", status=503, path="*Microsoft.Authorization*", count=50)
+    plan = await console.plan("backup-now", [console.named("mon-01").key])
+    (check,) = [check for check in plan.checks if check.label.startswith("Permissions")]
+    assert check.state is CheckState.UNKNOWN
+    assert plan.refused == ()
+
+
+async def test_an_endpoint_that_is_gone_is_one_line_for_each_source(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    rows = dict(console.items)
+    world.emulator.kill()
+    await console.call(wire.Refresh(), timeout_s=90)
+    assert all(source.error and source.error.kind == "Unreachable" for source in console.sources.values())
+    assert console.items == rows
+    world.emulator.restart("--port", world.emulator.endpoint.rsplit(":", 1)[1])
+    await console.call(wire.Refresh(), timeout_s=90)
+    assert not any(source.error for source in console.sources.values()), console.sources

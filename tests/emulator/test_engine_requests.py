@@ -1,0 +1,166 @@
+"""The request that a plan shows is the request that is sent: method, path, version and body."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import msgspec
+import pytest
+
+from azure_ops import jobs
+from azure_ops.actions import by_id
+from azure_ops.actions.spec import Context, Draft, Step
+from azure_ops.details import read_item
+from azure_ops.journal import Entry
+from azure_ops.model import FleetItem, Plan, PlannedRequest, Risk
+from azure_ops.session import Session
+
+from ..support import Emulator
+from .sessions import fleet, session_on
+
+Sent = list[tuple[str, str, str]]
+
+
+@pytest.fixture
+async def session(emulator_env: Emulator) -> AsyncIterator[Session]:
+    async with session_on(emulator_env) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """(method, decoded path and query, body) of every changing request as it leaves."""
+    seen: Sent = []
+    original = aiohttp.ClientSession._request
+
+    async def watching(self: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> Any:
+        parts = urlsplit(str(url))
+        if method in ("POST", "PUT", "PATCH", "DELETE") and "ResourceGraph" not in parts.path:
+            data = options.get("data")
+            body = data.decode() if isinstance(data, bytes) else str(data or "")
+            seen.append((method, unquote(parts.path) + "?" + parts.query, body))
+        return await original(self, method, url, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", watching)
+    return seen
+
+
+def entry_of(action: str, target: FleetItem | None, step: Step) -> Entry:
+    now = datetime.now(UTC)
+    return Entry(
+        id=str(uuid.uuid4()),
+        plan_id="plan",
+        action=action,
+        title=step.title,
+        target_key=target.key if target else step.target_id.lower(),
+        target_name=target.name if target else "job",
+        target_id=step.target_id,
+        request_id=str(uuid.uuid4()),
+        arguments=step.arguments,
+        plan=Plan(id="plan", action=action, title="", risk=Risk.LOOK, keys=(), names=(), consequences=()),
+        confirmed_by="test",
+        created_at=now,
+        service_created_at=now,
+    )
+
+
+async def draft_of(
+    session: Session, action: str, target: Any, answers: dict[str, str]
+) -> tuple[Context, Draft]:
+    context = Context(session=session, jobs={})
+    plan = by_id(action).plan
+    assert plan is not None
+    return context, await plan(context, target, answers)
+
+
+def check_same(planned: PlannedRequest, sent: tuple[str, str, str]) -> None:
+    method, url, body = sent
+    assert (planned.method, unquote(planned.url)) == (method, url)
+    assert (json.loads(planned.body) if planned.body else None) == (json.loads(body) if body else None)
+
+
+async def answers_for(session: Session, action: str, item: FleetItem) -> dict[str, str]:
+    choices = by_id(action).choices
+    if choices is None:
+        return {}
+    form = await choices(Context(session=session, jobs={}), [item])
+    return {field.id: field.default for field in form.fields}
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "more"),
+    [
+        ("backup-now", "mon-01", {}),
+        ("backup-now", "mon-01", {"expires": "2027-01-31"}),
+        ("snapshot-disks", "sql-01", {}),
+        ("snapshot-disks", "sql-01", {"kind": "full"}),
+        ("test-failover", "app-01", {}),
+        ("test-failover", "app-01", {"point": "latest-processed"}),
+        ("clean-up-test-failover", "sql-02", {"comments": "went well — „gut“"}),
+        ("failover", "app-01", {}),
+        ("failover", "app-01", {"shut-down": "no", "point": "latest-app-consistent"}),
+        ("commit-failover", "file-01", {}),
+    ],
+)
+async def test_what_is_planned_is_what_is_sent(
+    session: Session, sent: Sent, action: str, name: str, more: dict[str, str]
+) -> None:
+    verb = by_id(action)
+    rows = [item for item in (await fleet(session)).values() if item.exists]
+    row = next(item for item in rows if item.name == name and verb.why_not(item) is None)
+    item = await read_item(session, row)
+    answers = await answers_for(session, action, item) | more
+    context, draft = await draft_of(session, action, item, answers)
+    assert draft.refused == ()
+    assert draft.steps
+    assert sent == [], "making a plan changes nothing"
+    assert verb.run is not None
+    assert verb.find is not None
+    for step in draft.steps:
+        entry = entry_of(action, item, step)
+        assert await verb.find(context, entry) is None
+        submitted = await verb.run(context, entry)
+        assert len(sent) == 1
+        check_same(step.request, sent.pop())
+        found = await verb.find(context, entry)
+        assert found is not None
+        assert found.job_id.lower() == submitted.job_id.lower()
+        other = msgspec.structs.replace(
+            entry, request_id=str(uuid.uuid4()), arguments={**entry.arguments, "tag": str(uuid.uuid4())}
+        )
+        assert await verb.find(context, other) is None, "another's job was taken for ours"
+
+
+@pytest.mark.parametrize(("action", "name"), [("backup-now", "mon-01"), ("failover", "app-01")])
+async def test_a_cancellation_is_sent_as_planned(
+    emulator_env: Emulator, session: Session, sent: Sent, action: str, name: str
+) -> None:
+    item = await read_item(session, (await fleet(session))[name])
+    answers = await answers_for(session, action, item)
+    context, draft = await draft_of(session, action, item, answers)
+    run = by_id(action).run
+    assert run is not None
+    submitted = await run(context, entry_of(action, item, draft.steps[0]))
+    sent.clear()
+    emulator_env.advance(10)
+    job = await jobs.read_job(session, submitted.job_id)
+    cancel = by_id("cancel-job")
+    assert cancel.why_not(job) is None
+    _, cancellation = await draft_of(session, "cancel-job", job, {})
+    step = cancellation.steps[0]
+    entry = entry_of("cancel-job", None, step)
+    assert cancel.run is not None
+    assert cancel.find is not None
+    assert await cancel.find(context, entry) is None
+    await cancel.run(context, entry)
+    check_same(step.request, sent.pop())
+    assert sent == []
+    found = await cancel.find(context, entry)
+    assert found is not None
+    assert found.job_id == submitted.job_id
