@@ -111,7 +111,7 @@ async def find_job(
     session: Session, vault_id: str, scenario: str, target: str, since: datetime, client_request_id: str
 ) -> Job | None:
     """The job that carries our request id. `since` is the service's time of the intent; `scenario`
-    (`TestFailover`) and `target` (the VM's name) only put the likely ones first."""
+    (`TestFailover`) and `target` (the VM's name) only say which are looked at first."""
     for job in await _candidates(session, vault_id, scenario, target, since):
         full = await read_job(session, job.id)
         if full.client_request_id.lower() == client_request_id.lower():
@@ -136,15 +136,15 @@ async def similar_jobs(
 async def _candidates(
     session: Session, vault_id: str, scenario: str, target: str, since: datetime
 ) -> list[Job]:
-    """A list entry has no request id, and a job just taken neither name nor target: those are read singly."""
+    """Likely ones first. A list entry has no request id, and a job just taken neither name nor target."""
     jobs = await list_jobs(session, vault_id, since - _LOOK_BACK)
-    fitting = [job for job in jobs if job.operation in (scenario, "")]
 
-    def unlikeliness(job: Job) -> tuple[bool, bool]:
-        unnamed = job.state is JobState.WAITING
-        return not unnamed and job.target_name.lower() != target.lower(), job.operation == ""
+    def unlikeliness(job: Job) -> int:
+        if job.state is JobState.WAITING:
+            return 0
+        return (job.operation != scenario) + (job.target_name.lower() != target.lower())
 
-    return sorted(fitting, key=unlikeliness)[:_MOST_CANDIDATES]
+    return sorted(jobs, key=unlikeliness)[:_MOST_CANDIDATES]
 
 
 # changing ---------------------------------------------------------------------------------------------------

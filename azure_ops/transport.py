@@ -135,12 +135,10 @@ def make_policies(
     from azure.core.pipeline import policies
     from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
-    from . import __name__ as package
-
     return [
         policies.RequestIdPolicy(),
         policies.HeadersPolicy(),
-        policies.UserAgentPolicy(sdk_moniker=f"{package}-azrecover"),
+        policies.UserAgentPolicy(sdk_moniker="azrecover"),
         policies.CustomHookPolicy(),
         policies.ContentDecodePolicy(),
         _read_retries(),

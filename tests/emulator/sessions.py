@@ -34,11 +34,14 @@ def session_on(
     return Session(settings_for(emulator, **more), on_request=on_request)
 
 
-async def fleet(session: Session) -> dict[str, FleetItem]:
-    """By name; contoso has a few names twice, the last one wins."""
-    rows = inventory.join(
+async def fleet_rows(session: Session) -> dict[str, FleetItem]:
+    return inventory.join(
         await inventory.read_vms(session),
         await inventory.read_backups(session),
         await inventory.read_replications(session),
     )
-    return {item.name: item for item in rows.values()}
+
+
+async def fleet(session: Session) -> dict[str, FleetItem]:
+    """By name; contoso has a few names twice, the last one wins."""
+    return {item.name: item for item in (await fleet_rows(session)).values()}

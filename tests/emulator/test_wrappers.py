@@ -12,9 +12,10 @@ from azure_ops import backup, compute, inventory, jobs, permissions, site_recove
 from azure_ops.errors import Busy, InvalidState, NotAllowed, NotFound
 from azure_ops.model import JobKind, JobState, PointSource, PowerState, RequestLine
 from azure_ops.session import Session
+from tests.conftest import EmulatorFactory
 from tests.support import READER_CLIENT_ID, Emulator
 
-from .sessions import fleet, session_on
+from .sessions import fleet, fleet_rows, point_at, session_on
 
 TEST_FAILOVER = (
     "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers"
@@ -321,3 +322,31 @@ async def test_the_service_clock_is_the_worlds(emulator_env: Emulator, session: 
     emulator_env.advance(86_400)
     await inventory.read_vaults(session)
     assert timedelta(hours=23) < session.service_now() - first < timedelta(hours=25)
+
+
+async def test_the_graph_client_of_the_sdk_shares_the_session(emulator_env: Emulator) -> None:
+    from azure.mgmt.resourcegraph.models import QueryRequest
+
+    lines: list[RequestLine] = []
+    async with session_on(emulator_env, on_request=lines.append) as session:
+        emulator_env.fault("status", path="*ResourceGraph*", status=503)
+        answer = await session.resource_graph().resources(
+            QueryRequest(query="resources | project id | limit 3")
+        )
+        assert answer.count == 3
+    assert [line.status for line in lines] == [503, 200], "a query is a read, although it is a POST"
+
+
+async def test_a_fleet_larger_than_the_quota_of_queries_waits_its_turn(
+    emulator_factory: EmulatorFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """17 pages or more against 15 queries in five seconds."""
+    emulator = emulator_factory(fleet=8000)
+    point_at(emulator, monkeypatch)
+    lines: list[RequestLine] = []
+    async with session_on(emulator, on_request=lines.append) as session:
+        rows = await fleet_rows(session)
+    assert len(rows) == 8000
+    pages = [line for line in lines if "ResourceGraph" in line.path]
+    assert len([line for line in pages if line.status == 200]) > 15
+    assert len([line for line in pages if line.status == 429]) <= 3
