@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -51,8 +50,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     return seen
 
 
-def entry_of(action: str, target: FleetItem | None, step: Step) -> Entry:
-    now = datetime.now(UTC)
+def entry_of(session: Session, action: str, target: FleetItem | None, step: Step) -> Entry:
+    now = session.service_now()
     return Entry(
         id=str(uuid.uuid4()),
         plan_id="plan",
@@ -123,7 +122,7 @@ async def test_what_is_planned_is_what_is_sent(
     assert verb.run is not None
     assert verb.find is not None
     for step in draft.steps:
-        entry = entry_of(action, item, step)
+        entry = entry_of(session, action, item, step)
         assert await verb.find(context, entry) is None
         submitted = await verb.run(context, entry)
         assert len(sent) == 1
@@ -146,7 +145,7 @@ async def test_a_cancellation_is_sent_as_planned(
     context, draft = await draft_of(session, action, item, answers)
     run = by_id(action).run
     assert run is not None
-    submitted = await run(context, entry_of(action, item, draft.steps[0]))
+    submitted = await run(context, entry_of(session, action, item, draft.steps[0]))
     sent.clear()
     emulator_env.advance(10)
     job = await jobs.read_job(session, submitted.job_id)
@@ -154,7 +153,7 @@ async def test_a_cancellation_is_sent_as_planned(
     assert cancel.why_not(job) is None
     _, cancellation = await draft_of(session, "cancel-job", job, {})
     step = cancellation.steps[0]
-    entry = entry_of("cancel-job", None, step)
+    entry = entry_of(session, "cancel-job", None, step)
     assert cancel.run is not None
     assert cancel.find is not None
     assert await cancel.find(context, entry) is None

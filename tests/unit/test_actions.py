@@ -1,0 +1,192 @@
+"""Reasons, choices and words of the actions, without a network."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from azure_ops.actions import ALL, by_id, replicated
+from azure_ops.actions.backup_now import parse_expiry
+from azure_ops.actions.snapshot_disks import LONGEST_NAME, snapshot_name
+from azure_ops.errors import Refused
+from azure_ops.model import (
+    Backup,
+    Disk,
+    FleetItem,
+    Job,
+    JobKind,
+    JobState,
+    PointSource,
+    RecoveryPoint,
+    ReplicatedDisk,
+    Replication,
+    Risk,
+)
+
+NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
+VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web-01"
+
+
+def replication(**changes: object) -> Replication:
+    made = Replication(
+        item_id="/subscriptions/s/v/item",
+        vault_id="/subscriptions/s/v",
+        protection_state="Protected",
+        protection_state_text="Protected",
+        allowed_operations=("UnplannedFailover", "TestFailover"),
+        rpo_s=250,
+        rpo_calculated_at=NOW - timedelta(seconds=190),
+        disks=(ReplicatedDisk(name="os", pending_at_source_mb=1.5, pending_in_staging_mb=30.0),),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def vm(**changes: object) -> FleetItem:
+    made = FleetItem(
+        key=VM.lower(),
+        id=VM,
+        name="web-01",
+        subscription_id="s",
+        resource_group="g",
+        disks=(Disk(id="/disks/os", name="os"),),
+        backup=Backup(item_id="i", vault_id="v", protection_state="Protected"),
+        replication=replication(),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def point(minutes_ago: int, consistency: str = "CrashConsistent") -> RecoveryPoint:
+    return RecoveryPoint(
+        id=f"/points/{minutes_ago}",
+        name=str(minutes_ago),
+        source=PointSource.REPLICATION,
+        taken_at=NOW - timedelta(minutes=minutes_ago),
+        consistency=consistency,
+    )
+
+
+def job(**changes: object) -> Job:
+    made = Job(
+        id="/v/backupJobs/1", kind=JobKind.BACKUP, operation="Backup", state=JobState.RUNNING, can_cancel=True
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_ids_are_unique_and_every_action_is_whole() -> None:
+    assert len({action.id for action in ALL}) == len(ALL)
+    for action in ALL:
+        assert by_id(action.id) is action
+        assert action.plan
+        assert action.run
+        assert action.find
+        assert action.permissions
+        assert action.risk > Risk.LOOK
+    with pytest.raises(Refused):
+        by_id("format-everything")
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "reason"),
+    [
+        ("backup-now", vm(), None),
+        ("backup-now", vm(backup=None), "not backed up"),
+        ("backup-now", vm(exists=False), "gone"),
+        (
+            "backup-now",
+            vm(backup=Backup(item_id="i", vault_id="v", protection_state="ProtectionStopped")),
+            "stopped",
+        ),
+        ("snapshot-disks", vm(), None),
+        ("snapshot-disks", vm(disks=()), "no managed disks"),
+        ("snapshot-disks", vm(exists=False), "gone"),
+        ("test-failover", vm(), None),
+        ("test-failover", vm(replication=None), "not replicated"),
+        ("test-failover", vm(replication=replication(allowed_operations=())), "Azure says: Protected"),
+        ("clean-up-test-failover", vm(), "no test failover"),
+        (
+            "clean-up-test-failover",
+            vm(replication=replication(allowed_operations=("TestFailoverCleanup",))),
+            None,
+        ),
+        ("failover", vm(), None),
+        (
+            "failover",
+            vm(replication=replication(allowed_operations=(), current_scenario="TestFailover")),
+            "TestFailover is running",
+        ),
+        ("commit-failover", vm(), "no failover to commit"),
+        ("commit-failover", vm(replication=replication(allowed_operations=("Commit",))), None),
+        ("cancel-job", job(), None),
+        ("cancel-job", job(state=JobState.SUCCEEDED), "has ended"),
+        ("cancel-job", job(state=JobState.CANCELLING), "already"),
+        ("cancel-job", job(can_cancel=False), "does not allow"),
+        ("cancel-job", job(kind=JobKind.DISK), "cannot cancel"),
+        ("cancel-job", vm(), "choose a job"),
+        ("failover", job(), "virtual machines"),
+    ],
+)
+def test_a_reason_is_given_at_once(action: str, target: FleetItem | Job, reason: str | None) -> None:
+    given = by_id(action).why_not(target)
+    if reason is None:
+        assert given is None
+    else:
+        assert given is not None
+        assert reason in given
+
+
+def test_points_are_offered_with_what_each_loses() -> None:
+    points = [point(5), point(65), point(120, "ApplicationConsistent")]
+    field = replicated.points_field(points, vm(), NOW)
+    assert [option.value for option in field.options] == [
+        "latest",
+        "latest-processed",
+        "latest-app-consistent",
+        "/points/5",
+        "/points/65",
+        "/points/120",
+    ]
+    assert field.default == "latest"
+    notes = {option.value: option.note for option in field.options}
+    assert notes["latest-processed"] == "13:55:00 UTC: loses the 5m since"
+    assert notes["latest-app-consistent"] == "12:00:00 UTC: loses the 2h since"
+    assert notes["/points/65"] == "12:55:00 UTC: loses the 1h 5m since"
+
+
+def test_what_does_not_exist_is_not_offered() -> None:
+    values = [option.value for option in replicated.points_field([], vm(), NOW).options]
+    assert values == ["latest"]
+    for_many = [option.value for option in replicated.points_field([], None, NOW).options]
+    assert for_many == ["latest", "latest-processed", "latest-app-consistent"]
+
+
+def test_the_loss_counts_the_age_of_the_figure_too() -> None:
+    line = replicated.loss_line(replication(), None, NOW)
+    assert line == (
+        "Up to 7m 20s of data is lost: RPO 4m 10s, calculated 3m 10s ago; "
+        "1.5 MB wait at the source, 30.0 MB in staging."
+    )
+    assert "no figure" in replicated.loss_line(replication(rpo_s=None), None, NOW)
+    assert "2h ago) is lost" in replicated.loss_line(replication(), point(120), NOW)
+
+
+def test_an_expiry_is_a_day_within_reach() -> None:
+    assert parse_expiry("", NOW) == datetime(2026, 9, 21, tzinfo=UTC)
+    assert parse_expiry(" 2026-08-23 ", NOW) == datetime(2026, 8, 23, tzinfo=UTC)
+    for answer in ("2026-08-22", "2026-13-01", "23.08.2026", "9999-01-01", "x" * 500):
+        with pytest.raises(Refused) as caught:
+            parse_expiry(answer, NOW)
+        assert len(caught.value.title) < 100
+
+
+@pytest.mark.parametrize(
+    "disk",
+    ["web-01_OsDisk_1_0123456789abcdef", "x" * 200, "本番データ🐘", "../../etc", "a b\nc", "", "-.-"],
+)
+def test_a_snapshot_name_is_one_that_azure_takes(disk: str) -> None:
+    name = snapshot_name(disk, NOW)
+    assert 0 < len(name) <= LONGEST_NAME
+    assert name.endswith("-20260822-140000")
+    assert name[0].isalnum()
+    assert all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name)
