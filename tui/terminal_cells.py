@@ -7,6 +7,7 @@ write are understood; everything else that begins with a control character is dr
 from __future__ import annotations
 
 import re
+from operator import and_, eq
 
 from rich.cells import split_graphemes
 
@@ -178,6 +179,10 @@ class CellScreen:
         if best is None:
             return False
         _, by, top, bottom = best
+        lines = range(top, bottom + 1)
+        moved = [y + by if top <= y + by <= bottom else None for y in lines]
+        if sum(map(self._cells_to_write, lines, moved)) * 2 > sum(map(self._cells_to_write, lines, lines)):
+            return False
         line, order = (bottom, "\n") if by > 0 else (top, "\x1bM")
         out.append(f"\x1b[{top + 1};{bottom + 1}r\x1b[{line + 1}H{order * abs(by)}\x1b[r")
         for rows, blank in ((self._shown_chars, " "), (self._shown_styles, "")):
@@ -190,6 +195,16 @@ class CellScreen:
     def _differs(self, y: int, shown_y: int) -> bool:
         """Whether a wanted line reads differently than a shown one."""
         return self._chars[y] != self._shown_chars[shown_y] or self._styles[y] != self._shown_styles[shown_y]
+
+    def _cells_to_write(self, y: int, shown_y: int | None) -> int:
+        """How much is to be written on a line if the terminal showed another line, or blanks, there."""
+        if shown_y is None:
+            return self.width
+        if not self._differs(y, shown_y):
+            return 0
+        same = map(eq, self._chars[y], self._shown_chars[shown_y])
+        alike = map(eq, self._styles[y], self._shown_styles[shown_y])
+        return self.width - int(sum(map(and_, same, alike)))
 
     def _write_row(self, out: list[str], y: int, changed: list[int], pen: str) -> str:
         """Appends what changes one row; comes back with the pen as it was left."""

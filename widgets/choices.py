@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from textual import on
+from textual import events, on
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from .plain_text import plain
+from .plain_text import plain, wrap
 
-POINTER, BLANK = "▶ ", "  "
+POINTER, BLANK, INDENT = "▶ ", "  ", 4
+LEAST_WIDTH = 20
+
+
+class Choice(NamedTuple):
+    line: Content
+    note: str = ""
+    """Below the line, indented and wrapped; may come from Azure."""
+    style: str = "$text-muted"
 
 
 class Choices(OptionList):
-    def __init__(self, labels: Sequence[Content], *, chosen: int = 0, id: str | None = None) -> None:
-        """Lines of a label after the first are indented by the caller."""
-        super().__init__(*(Option(plain(BLANK) + label) for label in labels), id=id, markup=False)
-        self._labels = list(labels)
+    def __init__(self, choices: Sequence[Choice] = (), *, chosen: int = 0, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self._choices = list(choices)
         self._pointed: int | None = None
-        self.highlighted = chosen if labels else None
+        self._fill(chosen)
 
-    def on_mount(self) -> None:
-        self._point(self.highlighted)
+    def show(self, choices: Sequence[Choice]) -> None:
+        """Others; the first of them is chosen."""
+        self._choices = list(choices)
+        self._fill(0)
+
+    def on_resize(self, event: events.Resize) -> None:
+        for index in range(len(self._choices)):
+            self._draw(index)
 
     @on(OptionList.OptionHighlighted)
     def _moved(self, event: OptionList.OptionHighlighted) -> None:
-        self._point(event.option_index)
+        before, self._pointed = self._pointed, self.highlighted
+        for index in (before, self._pointed):
+            if index is not None and index < len(self._choices):
+                self._draw(index)
 
-    def _point(self, index: int | None) -> None:
-        if self._pointed is not None and self._pointed < len(self._labels):
-            self.replace_option_prompt_at_index(self._pointed, plain(BLANK) + self._labels[self._pointed])
-        self._pointed = index
-        if index is not None:
-            self.replace_option_prompt_at_index(index, plain(POINTER, "bold") + self._labels[index])
-
-    def show(self, labels: Sequence[Content]) -> None:
-        """Other lines; the first is chosen."""
-        self._pointed = None
-        self._labels = list(labels)
+    def _fill(self, chosen: int) -> None:
+        self._pointed = chosen if self._choices else None
         self.clear_options()
-        self.add_options([Option(plain(BLANK) + label) for label in labels])
-        self.highlighted = 0 if labels else None
+        self.add_options([Option(self._prompt(index)) for index in range(len(self._choices))])
+        self.highlighted = self._pointed
+
+    def _draw(self, index: int) -> None:
+        self.replace_option_prompt_at_index(index, self._prompt(index))
+
+    def _prompt(self, index: int) -> Content:
+        choice = self._choices[index]
+        first = plain(POINTER if index == self._pointed else BLANK, "bold") + choice.line
+        if not choice.note:
+            return first
+        width = max((self.scrollable_content_region.width or 60) - INDENT, LEAST_WIDTH)
+        notes = ["\n" + " " * INDENT + line for line in wrap(choice.note, width)]
+        return first + Content.styled("".join(notes), choice.style)

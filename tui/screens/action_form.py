@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from textual import on
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static
 
-from azure_ops.model import Check, Field, Form, Option
-from widgets.choices import Choices
+from azure_ops.model import Check, Field, Form
+from widgets.choices import Choice, Choices
 from widgets.page import Page
 from widgets.plain_text import plain, visible
 
@@ -34,12 +33,14 @@ class ActionForm(Dialog[dict[str, str]]):
             check_lines(page, self.checks)
         return page
 
+    def body(self) -> list[Widget]:
+        return [_question(number, field) for number, field in enumerate(self.form.fields)]
+
     def controls(self) -> list[Widget]:
-        questions = [_question(number, field) for number, field in enumerate(self.form.fields)]
-        return [Vertical(*questions, id="questions"), button_row(Button("Cancel", id="cancel"), _on())]
+        return [button_row(Button("Cancel", id="cancel"), _on())]
 
     def on_mount(self) -> None:
-        self.query_one("#scroll").display = bool(self.checks)
+        self.query_one("#page").display = bool(self.checks)
         self.query_one("#answer-0").focus()
 
     def answers(self) -> dict[str, str]:
@@ -98,11 +99,7 @@ def _question(number: int, field: Field) -> Vertical:
 
 def _choices(number: int, field: Field) -> Choices:
     chosen = next((index for index, each in enumerate(field.options) if each.value == field.default), 0)
-    found = Choices([_label(each) for each in field.options], chosen=chosen, id=f"answer-{number}")
+    choices = [Choice(plain(each.label or each.value), each.note) for each in field.options]
+    found = Choices(choices, chosen=chosen, id=f"answer-{number}")
     found.styles.max_height = LINES_PER_CHOICE_LIST
     return found
-
-
-def _label(option: Option) -> Content:
-    label = plain(option.label or option.value)
-    return Content.assemble(label, "\n    ", plain(option.note, "$text-muted")) if option.note else label

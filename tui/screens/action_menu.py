@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 from azure_ops.model import Risk
-from widgets.choices import Choices
+from widgets.choices import Choice, Choices
 from widgets.page import Page
 from widgets.plain_text import fit, plain, visible
 
@@ -42,7 +42,7 @@ class ActionMenu(Dialog[str]):
         return Page().text(f"{possible} of {len(self.entries)} are possible now.", style="$text-muted")
 
     def controls(self) -> list[Widget]:
-        return [Choices([_label(entry) for entry in self.entries], id="menu")]
+        return [Choices([_choice(entry) for entry in self.entries], id="menu")]
 
     def on_mount(self) -> None:
         self.query_one("#menu").focus()
@@ -62,13 +62,11 @@ class ActionMenu(Dialog[str]):
                     return
 
 
-def _label(entry: Entry) -> Content:
-    style = "$text-muted" if entry.why_not else ""
-    first = Content.assemble(
-        plain(f"{fit(entry.key or '·', 3)} ", "bold $accent" if not entry.why_not else style),
-        plain(f"{fit(entry.title, TITLE_WIDTH)} ", style or "bold"),
-        plain(f"risk {int(entry.risk)}: {RISK_WORDS[entry.risk]}", "$text-muted"),
+def _choice(entry: Entry) -> Choice:
+    muted = "$text-muted"
+    line = Content.assemble(
+        plain(f"{fit(entry.key or '·', 3)} ", muted if entry.why_not else "bold $accent"),
+        plain(f"{fit(entry.title, TITLE_WIDTH)} ", muted if entry.why_not else "bold"),
+        plain(f"risk {int(entry.risk)}: {RISK_WORDS[entry.risk]}", muted),
     )
-    if not entry.why_not:
-        return first
-    return Content.assemble(first, "\n", plain(f"      ✖ {entry.why_not}", "$text-warning"))
+    return Choice(line, f"✖ {entry.why_not}" if entry.why_not else "", "$text-warning")

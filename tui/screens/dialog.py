@@ -40,6 +40,10 @@ class Dialog(ModalScreen[Result], Generic[Result]):
     def page(self) -> Page:
         return Page()
 
+    def body(self) -> list[Widget]:
+        """Below the text, scrolling with it."""
+        return []
+
     def controls(self) -> list[Widget]:
         """Between page and hints."""
         return []
@@ -49,6 +53,7 @@ class Dialog(ModalScreen[Result], Generic[Result]):
             box.border_title = plain(self.heading)
             with VerticalScroll(id="scroll", can_focus=False):
                 yield PageView(self.page(), id="page")
+                yield from self.body()
             with Vertical(id="below"):
                 yield from self.controls()
                 yield Static(plain(self.hints), id="hints", markup=False)

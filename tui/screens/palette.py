@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 
-from widgets.choices import Choices
+from widgets.choices import Choice, Choices
 from widgets.plain_text import cells, fit, plain, truncate
 
 from ..palette import Entry, search
@@ -40,7 +40,7 @@ class Palette(ModalScreen[Entry]):
             field = Input(placeholder="a VM, an action, a command", id="query")
             field.cursor_blink = False
             yield field
-            found = Choices([])
+            found = Choices()
             found.can_focus = False
             yield found
 
@@ -54,7 +54,7 @@ class Palette(ModalScreen[Entry]):
     def _search(self, query: str) -> None:
         self._shown = search(self._index, query)
         width = min(int(self.app.size.width * 0.8), 90) - BORDERS - KIND_WIDTH
-        self.query_one(Choices).show([_label(entry, width) for entry in self._shown])
+        self.query_one(Choices).show([Choice(_label(entry, width)) for entry in self._shown])
 
     def action_move(self, by: int) -> None:
         menu = self.query_one(Choices)
