@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,8 @@ from textual.screen import Screen
 from azure_ops.errors import RecoveryError
 from widgets.plain_text import visible
 
-from . import messages
-from .crash import CrashSafe
 from .driver import driver_class
+from .engine_news import EngineNews
 from .flows import Flows
 from .link import Link
 from .screens.console import ConsoleScreen
@@ -23,9 +23,7 @@ from .themes import DARK, LIGHT
 
 if TYPE_CHECKING:
     from textual.app import SystemCommand
-    from textual.notifications import SeverityLevel
 
-    from azure_ops import wire
     from azure_ops.cloud import CloudSettings
     from azure_ops.model import Plan
 
@@ -33,10 +31,7 @@ if TYPE_CHECKING:
     from .keys import KeyTable
 
 
-SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
-
-
-class ConsoleApp(CrashSafe):
+class ConsoleApp(EngineNews):
     TITLE = "azrecover"
     CSS_PATH = ["styles/console.tcss", "styles/dialogs.tcss"]  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = False
@@ -49,21 +44,15 @@ class ConsoleApp(CrashSafe):
         self.state = ConsoleState()
         self.link = Link(settings, self.post_message)
         self.flows = Flows(self)
-        self._sign_in: Screen[None] | None = None
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = config.theme if config.theme in self.available_themes else DARK.name
+        if config.theme in self.available_themes:
+            self.theme = config.theme
 
     @property
     def read_only(self) -> bool:
         welcome = self.state.welcome
         return self.settings.read_only or bool(welcome and welcome.read_only)
-
-    @property
-    def console_screen(self) -> ConsoleScreen:
-        screen = self.screen_stack[0]
-        assert isinstance(screen, ConsoleScreen)
-        return screen
 
     def log_folder(self) -> Path:
         from azure_ops.paths import state_dir
@@ -86,61 +75,16 @@ class ConsoleApp(CrashSafe):
     async def _linked(self) -> None:
         self.state.welcome = await self.link.open()
         self.console_screen.header_changed()
+        if self.config.refresh_s:
+            self.set_interval(self.config.refresh_s, self._refresh)
+
+    def _refresh(self) -> None:
+        """The pace that the user asked for in `config.toml`."""
+        if not self.state.paused and self.link.state == "connected":
+            self.console_screen.commands.refresh_quietly()
 
     async def on_unmount(self) -> None:
         await self.link.close()
-
-    # from the engine ----------------------------------------------------------------------------------------
-
-    def on_fleet_changed(self, event: messages.FleetChanged) -> None:
-        self.state.apply_fleet(event.delta)
-        self.console_screen.fleet_changed(event.delta)
-
-    def on_jobs_changed(self, event: messages.JobsChanged) -> None:
-        self.state.apply_jobs(event.delta)
-        self._jobs_changed()
-
-    def on_operations_changed(self, event: messages.OperationsChanged) -> None:
-        for ended in self.state.apply_operations(event.delta):
-            self.console_screen.operation_ended(ended)
-        self._jobs_changed()
-
-    def _jobs_changed(self) -> None:
-        for screen in self.screen_stack:
-            changed = getattr(screen, "jobs_changed", None)
-            if changed:
-                changed()
-
-    def on_requests_sent(self, event: messages.RequestsSent) -> None:
-        self.state.requests.extend(event.lines)
-        self.console_screen.requests_sent(event.lines)
-
-    def on_link_changed(self, event: messages.LinkChanged) -> None:
-        if event.state == "connected":
-            self.state.jobs.clear()
-            self.state.operations.clear()
-        self.console_screen.link_changed(event.state, event.line)
-
-    def on_notice_came(self, event: messages.NoticeCame) -> None:
-        notice: wire.Notice = event.notice
-        severity = SEVERITIES.get(notice.severity, "information")
-        self.tell(notice.text or notice.title, severity, title=notice.title if notice.text else "")
-        if notice.ended and self.config.bell:
-            self.bell()
-
-    def on_sign_in_asked(self, event: messages.SignInAsked) -> None:
-        from .screens.sign_in import SignInDialog
-
-        if self._sign_in is not None and self._sign_in in self.screen_stack:
-            self._sign_in.dismiss(None)
-        self._sign_in = SignInDialog(event.sign_in) if event.sign_in.code else None
-        if self._sign_in is not None:
-            self.push_screen(self._sign_in)
-
-    # for flows and screens ----------------------------------------------------------------------------------
-
-    def tell(self, text: str, severity: SeverityLevel = "information", title: str = "") -> None:
-        self.notify(visible(text), title=visible(title), severity=severity, markup=False)
 
     async def show_error(self, title: str, error: RecoveryError) -> None:
         from .screens.error import ErrorDialog
@@ -168,5 +112,12 @@ class ConsoleApp(CrashSafe):
 
 def run(settings: CloudSettings, config: Config, keys: KeyTable) -> int:
     app = ConsoleApp(settings, config, keys)
+    if config.theme not in app.available_themes:
+        known = ", ".join(sorted(app.available_themes))
+        print(
+            f"azrecover: {config.path}: theme {config.theme!r} is not known; known are {known}",
+            file=sys.stderr,
+        )
+        return 2
     app.run()
     return app.return_code or 0

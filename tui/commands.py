@@ -5,6 +5,7 @@ Everything here reads the row under the cursor at the moment of the key and asks
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,10 @@ class Commands:
     def refresh(self) -> None:
         self._later(self._refresh())
 
+    def refresh_quietly(self) -> None:
+        request = self._app.link.ask(wire.Refresh(), wire.Done)
+        self._app.run_worker(_without_words(request), group="pace", exclusive=True, exit_on_error=False)
+
     async def _refresh(self) -> None:
         await self._app.link.ask(wire.Refresh(), wire.Done)
         self._screen.load_details(fresh=True)
@@ -216,3 +221,9 @@ class Commands:
                 self._app.tell(str(error), "warning")
 
         self._app.run_worker(guarded(), group="look", exclusive=True, exit_on_error=False)
+
+
+async def _without_words(work: Awaitable[object]) -> None:
+    """What fails here shows as the age of the panes."""
+    with contextlib.suppress(RecoveryError):
+        await work

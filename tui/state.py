@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from azure_ops import wire
-from azure_ops.model import FleetItem, Job, Operation, RequestLine, SourceState, Vault
+from azure_ops.model import FleetItem, Job, Operation, SourceState, Vault
 
-REQUESTS_KEPT = 500
 _PACE_NEEDS_S = 2.0
 """Local seconds between two looks at the service's clock before its pace is believed."""
 
@@ -49,7 +47,6 @@ class ConsoleState:
         self.operations: dict[str, Operation] = {}
         self.sources: dict[str, SourceState] = {}
         self.vaults: tuple[Vault, ...] = ()
-        self.requests: deque[RequestLine] = deque(maxlen=REQUESTS_KEPT)
         self.clock = ServiceClock()
         self.complete = False
         """True once a full state of the fleet has come in."""
@@ -86,6 +83,11 @@ class ConsoleState:
         ran = {operation.id for operation in self.running()}
         self.operations.update((operation.id, operation) for operation in delta.changed)
         return [each for each in delta.changed if each.phase.ended and each.id in ran]
+
+    def forget_jobs(self) -> None:
+        """A new connection tells all jobs and operations anew, without saying which have gone."""
+        self.jobs.clear()
+        self.operations.clear()
 
     def running(self) -> list[Operation]:
         """Ours that are not at their end, oldest first."""

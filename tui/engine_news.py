@@ -1,0 +1,85 @@
+"""What the app does with news from the engine: into the state first, then to the screens that show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from widgets.plain_text import visible
+
+from . import messages
+from .crash import CrashSafe
+from .screens.console import ConsoleScreen
+from .screens.passing import EngineLost, SignInDialog
+from .state import ConsoleState
+
+if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
+    from .config import Config
+
+SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
+
+
+class EngineNews(CrashSafe):
+    """The half of the app that listens to `link.py`."""
+
+    state: ConsoleState
+    config: Config
+    _sign_in: SignInDialog | None = None
+    _lost: EngineLost | None = None
+
+    @property
+    def console_screen(self) -> ConsoleScreen:
+        screen = self.screen_stack[0]
+        assert isinstance(screen, ConsoleScreen)
+        return screen
+
+    def tell(self, text: str, severity: SeverityLevel = "information", title: str = "") -> None:
+        self.notify(visible(text), title=visible(title), severity=severity, markup=False)
+
+    def on_fleet_changed(self, event: messages.FleetChanged) -> None:
+        self.state.apply_fleet(event.delta)
+        self.console_screen.fleet_changed(event.delta)
+
+    def on_jobs_changed(self, event: messages.JobsChanged) -> None:
+        self.state.apply_jobs(event.delta)
+        self._jobs_changed()
+
+    def on_operations_changed(self, event: messages.OperationsChanged) -> None:
+        for ended in self.state.apply_operations(event.delta):
+            self.console_screen.operation_ended(ended)
+        self._jobs_changed()
+
+    def _jobs_changed(self) -> None:
+        for screen in self.screen_stack:
+            changed = getattr(screen, "jobs_changed", None)
+            if changed:
+                changed()
+
+    def on_requests_sent(self, event: messages.RequestsSent) -> None:
+        self.console_screen.requests_sent(event.lines)
+
+    def on_link_changed(self, event: messages.LinkChanged) -> None:
+        if event.state == "connected":
+            self.state.forget_jobs()
+            if self._lost is not None and self._lost in self.screen_stack:
+                self._lost.over()
+            self._lost = None
+        elif event.state == "lost" and self._lost is None:
+            self._lost = EngineLost(event.line)
+            self.push_screen(self._lost)
+        self.console_screen.link_changed(event.state, event.line)
+
+    def on_notice_came(self, event: messages.NoticeCame) -> None:
+        notice = event.notice
+        severity = SEVERITIES.get(notice.severity, "information")
+        self.tell(notice.text or notice.title, severity, title=notice.title if notice.text else "")
+        if notice.ended and self.config.bell:
+            self.bell()
+
+    def on_sign_in_asked(self, event: messages.SignInAsked) -> None:
+        if self._sign_in is not None and self._sign_in in self.screen_stack:
+            self._sign_in.over()
+        self._sign_in = SignInDialog(event.sign_in) if event.sign_in.code else None
+        if self._sign_in is not None:
+            self.push_screen(self._sign_in)
