@@ -6,9 +6,10 @@ import random
 
 import pyte
 import pytest
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
-from tui.terminal_cells import CellScreen, combine, transition
+from tui.terminal_cells import CellScreen
+from tui.terminal_pens import combine, transition
 
 PENS = ["", "1", "1;38;5;12", "38;5;12;48;5;236", "7", "4;38;2;1;2;3", "2;3;31", "48;5;1", "9;93;104", "1;4"]
 TEXTS = ["web-01", " ", "     ", "漢字", "a漢b", "🙂", "é", "e\u0301", "┌──┐", "✔ ok", "x" * 30, "x"]
@@ -76,6 +77,41 @@ def test_both_ways_show_the_same(seed: int) -> None:
         ours.stream.feed(cells.changes())
         assert shown(ours.screen) == shown(plain.screen)
         assert cells.changes() == "", "nothing is sent twice"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_lists_that_scroll(seed: int) -> None:
+    """Lines move up and down between still ones; now and then one changes on its way."""
+    chance = random.Random(seed)
+    width, height = 30, 14
+    plain, ours, cells = Terminal(width, height), Terminal(width, height), CellScreen(width, height)
+    names = [f"{chance.choice(TEXTS)[:20]}-{number}" for number in range(80)]
+    top = 30
+    for _ in range(20):
+        top = max(0, min(60, top + chance.choice([-7, -3, -2, -1, 0, 1, 1, 1, 2, 5])))
+        frame = []
+        for line in range(2, height - 1):
+            pen = "7" if line == 5 else "38;5;12;48;5;236"
+            frame.append((0, line, pen, set_cell_size(f"│{names[top + line]}", width - 1) + "│"))
+        frame.append((0, 0, "1", set_cell_size(f"title {chance.choice(TEXTS)}", width)))
+        names[chance.randrange(80)] = f"changed-{chance.randrange(9)}"
+        for piece in frame:
+            plain.put(*piece)
+        cells.feed(frame_of(frame))
+        update = cells.changes()
+        ours.stream.feed(update)
+        assert shown(ours.screen) == shown(plain.screen)
+
+
+def test_a_list_that_moves_one_line_costs_little() -> None:
+    cells, chance = CellScreen(80, 24), random.Random(1)
+    rows = [
+        set_cell_size("│  " + "".join(chance.choices("abcdefgh 0123", k=40)), 79) + "│" for _ in range(40)
+    ]
+    cells.feed(frame_of([(0, y, "48;5;236", rows[y]) for y in range(24)]))
+    assert len(cells.changes()) > 1500
+    cells.feed(frame_of([(0, y, "48;5;236", rows[y + 1]) for y in range(24)]))
+    assert len(cells.changes()) < 200
 
 
 def test_a_wide_character_that_is_half_covered_becomes_a_blank() -> None:
