@@ -101,13 +101,13 @@ async def _serve(
 
     engine = Engine(settings, idle_s=idle_s, hurry=hurry)
     try:
-        await engine.bind()
+        await engine.socket.bind()
     except OSError as problem:
         raise EngineUnavailable(
-            f"The socket {engine.socket_path} cannot be made: {problem.strerror or problem}.",
+            f"The socket {engine.socket.path} cannot be made: {problem.strerror or problem}.",
             "Set XDG_RUNTIME_DIR to a folder of your own.",
         ) from problem
-    lock.note(Holder(os.getpid(), str(engine.socket_path), program_version()))
+    lock.note(Holder(os.getpid(), str(engine.socket.path), program_version()))
     _tell(ready_fd, {"ready": True})
     logging.getLogger(__name__).info("Engine of %s is ready (process %d)", settings.endpoint, os.getpid())
     await engine.run()

@@ -11,33 +11,12 @@ from .errors import EngineUnavailable, NotFound, RecoveryError
 from .model import Details, FleetItem, Job
 
 if TYPE_CHECKING:
-    from .details import DetailsReader
     from .engine_console import Console
     from .engine_host import Engine
-    from .runner import Runner
-    from .session import Session
+    from .engine_services import Services
     from .watch import Watcher
-    from .watch_focus import FocusReader
 
 log = logging.getLogger(__name__)
-
-
-class Services:
-    """What answers calls once the session is open; made by the engine."""
-
-    def __init__(
-        self,
-        session: Session,
-        watcher: Watcher,
-        details: DetailsReader,
-        runner: Runner,
-        focus: FocusReader,
-    ) -> None:
-        self.session = session
-        self.watcher = watcher
-        self.details = details
-        self.runner = runner
-        self.focus = focus
 
 
 async def answer_call(engine: Engine, console: Console, call: wire.Call) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,15 +16,16 @@ import msgspec
 from . import paths, wire
 from .client import program_version
 from .cloud import CloudSettings
-from .engine_calls import Services, answer_call
+from .engine_calls import answer_call
 from .engine_console import Board, Console, peer_credentials
+from .engine_socket import EngineSocket
 from .errors import EngineUnavailable, RecoveryError
-from .journal import Entry, Journal
-from .model import EngineStatus, RequestLine
+from .journal import Journal
+from .model import EngineStatus, RequestLine, SourceState
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from .runner import Runner
-    from .session import Session
+    from .engine_services import Services
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ ENDS_WITHIN_S = 5.0
 class Engine:
     def __init__(self, settings: CloudSettings, *, idle_s: float = IDLE_S, hurry: float = 1.0) -> None:
         self.settings = settings
-        self.socket_path = paths.socket_path(settings)
+        self.socket = EngineSocket(settings, self._attach)
         self._idle_s = idle_s
         self._hurry = hurry
         self._started_at = datetime.now(UTC)
@@ -49,27 +48,14 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._services: asyncio.Task[Services] | None = None
-        self._server: asyncio.Server | None = None
-        self._socket_inode = 0
-        self._session: Session | None = None
-        self._runner: Runner | None = None
         self._busy_at = time.monotonic()
         self._journal = Journal.open(paths.journal_path(settings))
-
-    async def bind(self) -> None:
-        """Raises StateUnusable or OSError. The lock is held: a socket that lies there is a dead engine's."""
-        with contextlib.suppress(FileNotFoundError):
-            self.socket_path.unlink()
-        self._server = await asyncio.start_unix_server(self._attach, self.socket_path)
-        os.chmod(self.socket_path, 0o600)
-        self._socket_inode = self.socket_path.stat().st_ino
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        self._services = asyncio.create_task(self._open_services(), name="services")
-        self._services.add_done_callback(_log_failure)
+        self._begin_services()
         self._background(self._keep_house(), "housekeeping")
         await self._stopping.wait()
         await self._end()
@@ -80,14 +66,37 @@ class Engine:
     async def services(self) -> Services:
         """Waits until the session is open. Raises what kept it from opening, and tries again the next
         time."""
-        opening = self._services
-        if opening is None:
+        self._begin_services()
+        if self._services is None:
             raise EngineUnavailable("The engine is ending.", "Start azrecover again.")
-        if opening.done() and not opening.cancelled() and opening.exception() is not None:
-            opening = self._services = asyncio.create_task(self._open_services(), name="services")
-        return await asyncio.shield(opening)
+        return await asyncio.shield(self._services)
+
+    def _begin_services(self) -> None:
+        """Open the session, or try again when that failed."""
+        opening = self._services
+        failed = opening is not None and opening.done() and (opening.cancelled() or opening.exception())
+        if (opening is None or failed) and not self._stopping.is_set():
+            self._services = asyncio.create_task(self._open_services(), name="services")
+            self._services.add_done_callback(self._services_opened)
+
+    def _services_opened(self, opening: asyncio.Task[Services]) -> None:
+        """What keeps the session from opening is shown where the fleet would be."""
+        _log_failure(opening)
+        problem = None if opening.cancelled() else opening.exception()
+        if problem is None:
+            return
+        if not isinstance(problem, RecoveryError):
+            problem = RecoveryError(
+                f"The session with Azure cannot be opened: {type(problem).__name__}.",
+                "See `azrecover engine log`.",
+                details=str(problem)[:500],
+            )
+        source = SourceState(name="session", error=problem.note())
+        self._board.snapshot = Snapshot(generation=0, taken_at=datetime.now(UTC), sources=(source,))
+        self._wake_all()
 
     def status(self) -> EngineStatus:
+        services = self._open
         return EngineStatus(
             pid=os.getpid(),
             version=program_version(),
@@ -98,7 +107,7 @@ class Engine:
             rss_bytes=_resident_bytes(),
             state_dir=str(paths.state_dir(self.settings)),
             endpoint=self.settings.endpoint,
-            identity=self._session.identity if self._session else "",
+            identity=services.session.identity if services else "",
         )
 
     @property
@@ -108,64 +117,41 @@ class Engine:
     def looks_changed(self) -> None:
         """Some console came, went, paused or shows something else."""
         self._busy_at = time.monotonic()
-        if self._services is not None and self._services.done() and not self._services.cancelled():
-            if self._services.exception() is not None:
-                return
-            services = self._services.result()
-            looking = [c for c in self._consoles if not c.paused and not c.stalled]
-            services.watcher.look(looking=bool(looking))
-            services.focus.look(
-                (key for console in looking for key in console.focus.keys),
-                (job_id for console in looking for job_id in console.focus.job_ids),
-                looking=bool(looking),
-            )
+        services = self._open
+        if services is not None:
+            services.look(self._consoles)
+
+    @property
+    def _open(self) -> Services | None:
+        """The services if they are open now."""
+        opening = self._services
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception():
+            return None
+        return opening.result()
 
     # parts
 
     async def _open_services(self) -> Services:
-        from .details import DetailsReader
-        from .history import History
-        from .pace import Pace
-        from .runner import Runner
+        from .engine_services import Services
         from .session import Session
-        from .watch import Watcher
-        from .watch_focus import FocusReader
 
         session = Session(self.settings, on_request=self._saw_request, on_device_code=self._ask_sign_in)
-        await session.open()
-        self._session = session
-        self._board.service_now = session.service_now
-        pace = Pace(session.budget, lambda: session.clock.rate, hurry=self._hurry)
-        history = History(paths.history_path(self.settings))
-        watcher = Watcher(session, self._board, self._wake_all, history)
-        details = DetailsReader(session, watcher, history)
-        focus = FocusReader(session, watcher, self._board, pace)
-
-        def operations_changed() -> None:
-            focus.operations_changed()
-            self._wake_all()
-
-        def operation_ended(entry: Entry) -> None:
-            details.forget(entry.target_key)
-            watcher.poke()
-
-        runner = Runner(
+        try:
+            await session.open()
+        except BaseException:
+            await session.close()
+            raise
+        services = Services(
             session,
-            self._journal,
-            watcher,
             self._board,
-            pace,
-            on_change=operations_changed,
-            on_notice=self._notify_all,
-            on_ended=operation_ended,
-            read_only=self.settings.read_only,
+            self._journal,
+            hurry=self._hurry,
+            wake=self._wake_all,
+            notify=self._notify_all,
         )
-        self._runner = runner
-        services = Services(session, watcher, details, runner, focus)
-        self._background(watcher.run(), "watcher")
-        self._background(focus.run(), "focus")
-        self._background(runner.resume(), "resume")
-        asyncio.get_running_loop().call_soon(self.looks_changed)
+        for name, work in services.workers():
+            self._background(work, name)
+        services.look(self._consoles)
         return services
 
     def _saw_request(self, line: RequestLine) -> None:
@@ -229,6 +215,7 @@ class Engine:
 
     async def _serve(self, console: Console, reader: asyncio.StreamReader) -> None:
         self._consoles.add(console)
+        self._begin_services()
         self.looks_changed()
         sending = asyncio.create_task(console.send_news(), name="console-sender")
         try:
@@ -271,43 +258,20 @@ class Engine:
             elif time.monotonic() - self._busy_at >= self._idle_s:
                 log.info("Nobody looks and nothing runs: ending")
                 self.stop()
-            await self._mend_socket()
-
-    async def _mend_socket(self) -> None:
-        with contextlib.suppress(OSError):
-            if self.socket_path.stat().st_ino == self._socket_inode:
-                return
-        log.warning("The socket %s is gone: making it again", self.socket_path)
-        try:
-            if self._server is not None:
-                self._server.close()
-            paths.runtime_dir(self.settings)
-            await self.bind()
-        except (OSError, RecoveryError) as problem:
-            log.warning("The socket cannot be made again: %s", problem)
+            await self.socket.mend()
 
     async def _end(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            _unlink_own(self.socket_path, self._socket_inode)
-        services, self._services = self._services, None
-        if self._runner is not None:
-            await self._runner.close()
-        doomed: list[asyncio.Task[Any]] = [*self._tasks, *([services] if services else [])]
+        self.socket.close()
+        services, opening = self._open, self._services
+        self._services = None
+        doomed: list[asyncio.Task[Any]] = [*self._tasks, *([opening] if opening else [])]
         for task in doomed:
             task.cancel()
         if doomed:
             await asyncio.wait(doomed, timeout=ENDS_WITHIN_S)
-        if self._session is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._session.close(), ENDS_WITHIN_S)
+        if services is not None:
+            await services.close()
         self._journal.close()
-
-
-def _unlink_own(path: Path, inode: int) -> None:
-    with contextlib.suppress(OSError):
-        if path.stat().st_ino == inode:
-            path.unlink()
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

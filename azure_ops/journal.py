@@ -1,8 +1,6 @@
-"""The journal: what was intended, sent and became of it, in SQLite, committed to the disk before anything
-is sent.
+"""The journal: what was intended, sent and became of it, in SQLite, on the disk before anything is sent.
 
-Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export` reads it, a damaged
-one too.
+Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export` is for people.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -175,7 +173,7 @@ class Journal:
             "SELECT operation_id, at, phase, text FROM events WHERE operation_id = ? ORDER BY number",
             (operation_id,),
         )
-        return [_event(row) for row in rows]
+        return [event_of_row(row) for row in rows]
 
     def require(self) -> sqlite3.Connection:
         """Raises StateUnusable when the journal cannot be relied on."""
@@ -219,7 +217,7 @@ def _append(database: sqlite3.Connection, entry: Entry, text: str) -> None:
     )
 
 
-def _event(row: tuple[str, str, str, str]) -> Event:
+def event_of_row(row: tuple[str, str, str, str]) -> Event:
     operation_id, at, phase, text = row
     return Event(operation_id=operation_id, at=datetime.fromisoformat(at), phase=Phase(phase), text=text)
 
@@ -263,68 +261,6 @@ def _unusable(path: Path, why: str) -> StateUnusable:
         "the file away by hand and run `azrecover engine stop`.",
         resource=str(path),
     )
-
-
-class Reader:
-    """Reads a journal without changing it, as far as it can be read: damaged rows are told and passed
-    over."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.damaged: list[str] = []
-
-    def entries(self) -> list[Entry]:
-        """Oldest first. Raises StateUnusable when nothing at all can be read."""
-        found = [self._entry(text) for (text,) in self._rows("SELECT entry FROM operations ORDER BY rowid")]
-        return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.created_at)
-
-    def events(self) -> list[Event]:
-        rows = self._rows("SELECT operation_id, at, phase, text FROM events ORDER BY number")
-        events: list[Event] = []
-        for row in rows:
-            try:
-                events.append(_event(row))
-            except (ValueError, TypeError) as problem:
-                self.damaged.append(f"event: {problem}")
-        return events
-
-    def _entry(self, text: str) -> Entry | None:
-        try:
-            return msgspec.json.decode(text, type=Entry)
-        except (msgspec.MsgspecError, TypeError) as problem:
-            self.damaged.append(f"operation: {problem}")
-            return None
-
-    def _rows(self, query: str) -> list[Any]:
-        """Every row up to the first damaged page."""
-        rows: list[Any] = []
-        try:
-            database = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=5.0)
-        except sqlite3.Error as problem:
-            raise self._unreadable(problem) from problem
-        try:
-            rows.extend(database.execute(query))
-        except sqlite3.OperationalError as problem:
-            raise self._unreadable(problem) from problem
-        except sqlite3.DatabaseError as problem:
-            self.damaged.append(str(problem))
-            if not rows:
-                raise self._unreadable(problem) from problem
-        finally:
-            database.close()
-        return rows
-
-    def _unreadable(self, problem: Exception) -> StateUnusable:
-        return StateUnusable(
-            f"The journal {self.path} cannot be read: {problem}.",
-            "Keep the file: `sqlite3 FILE .recover` may still get something out of it.",
-            resource=str(self.path),
-        )
-
-
-def without_resume(entries: Iterable[Entry]) -> list[Entry]:
-    """For eyes and files: poll URLs carry signatures, and nobody needs them there."""
-    return [msgspec.structs.replace(entry, resume="(kept)" if entry.resume else "") for entry in entries]
 
 
 if __name__ == "__main__":

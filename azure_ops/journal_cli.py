@@ -13,7 +13,8 @@ import msgspec
 from . import paths
 from .cloud import add_arguments, from_namespace
 from .errors import RecoveryError
-from .journal import Entry, Reader, without_resume
+from .journal import Entry
+from .journal_reader import Reader, without_resume
 
 
 def main(argv: Sequence[str] | None = None) -> int:

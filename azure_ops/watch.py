@@ -68,6 +68,7 @@ class Watcher:
         self._failures = 0
         self._ticked_at: float | None = None
         self._looking = False
+        self._ticks_begun = self._ticks_done = 0
         self._wanted = asyncio.Event()
         self._tick_over = asyncio.Event()
 
@@ -85,10 +86,12 @@ class Watcher:
         self._wanted.set()
 
     async def refresh(self) -> None:
-        """Read everything now and come back when it is read."""
-        self._tick_over.clear()
+        """Read everything now and come back when it is read; a tick that runs already does not count."""
+        wanted = self._ticks_begun + 1
         self.poke()
-        await self._tick_over.wait()
+        while self._ticks_done < wanted:
+            self._tick_over.clear()
+            await self._tick_over.wait()
 
     def keep_hot(self, keys: Iterable[str]) -> None:
         """Rows whose overlay stands as long as they are in here."""
@@ -132,12 +135,14 @@ class Watcher:
         while True:
             await self._next_tick_due()
             self._wanted.clear()
+            self._ticks_begun += 1
             try:
                 await self._tick()
             except Exception:
                 log.exception("A tick failed in an unexpected way")
                 self._failures += 1
             self._ticked_at = time.monotonic()
+            self._ticks_done = self._ticks_begun
             self._tick_over.set()
 
     async def _next_tick_due(self) -> None:

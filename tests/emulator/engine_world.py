@@ -14,7 +14,8 @@ import pytest
 from azure_ops import paths, wire
 from azure_ops.client import EngineClient
 from azure_ops.cloud import CloudSettings
-from azure_ops.journal import Entry, Reader
+from azure_ops.journal import Entry
+from azure_ops.journal_reader import Reader
 from azure_ops.model import FleetItem, Job, Operation, Phase, Plan, SourceState
 
 from ..support import Emulator

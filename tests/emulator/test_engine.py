@@ -22,7 +22,7 @@ import pytest
 from azure_ops import client as client_module
 from azure_ops import paths, wire
 from azure_ops.engine_lock import holder
-from azure_ops.errors import EngineUnavailable, Refused, StateUnusable
+from azure_ops.errors import EngineUnavailable, Refused, StateUnusable, Unreachable
 
 from ..conftest import EmulatorFactory
 from ..support import Emulator
@@ -321,6 +321,25 @@ async def test_a_source_that_fails_keeps_its_rows_and_says_why(world: EngineWorl
     world.emulator.clear_faults()
     await console.call(wire.Refresh(), timeout_s=120)
     assert not any(source.error for source in console.sources.values())
+
+
+async def test_a_session_that_cannot_be_opened_is_said_where_the_fleet_would_be(
+    world: EngineWorld, folder: Path
+) -> None:
+    (folder / "ca.pem").write_text("no certificate")
+    settings = msgspec.structs.replace(world.settings, ca_file=str(folder / "ca.pem"))
+    console = await world.console(settings=settings)
+    await console.until(lambda: console.sources.get("session"))
+    error = console.sources["session"].error
+    assert error is not None
+    assert "ca.pem" in error.title
+    assert error.hint
+    with pytest.raises(Unreachable):
+        await console.call(wire.Refresh())
+    shutil.copyfile(world.emulator.ca_file, folder / "ca.pem")
+    await console.call(wire.Refresh())
+    await console.filled()
+    assert "session" not in console.sources
 
 
 async def test_a_paused_console_asks_for_nothing(world: EngineWorld) -> None:

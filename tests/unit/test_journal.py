@@ -15,8 +15,9 @@ import msgspec
 import pytest
 
 from azure_ops.errors import StateUnusable
-from azure_ops.journal import Entry, Journal, Reader
+from azure_ops.journal import Entry, Journal
 from azure_ops.journal_cli import main as journal_command
+from azure_ops.journal_reader import Reader
 from azure_ops.model import Phase, Plan, PlannedRequest, Risk
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
