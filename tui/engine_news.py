@@ -9,13 +9,13 @@ from widgets.plain_text import visible
 from . import messages
 from .crash import CrashSafe
 from .screens.console import ConsoleScreen
-from .screens.passing import EngineLost, SignInDialog
 from .state import ConsoleState
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from .config import Config
+    from .screens.passing import EngineLost, SignInDialog
 
 SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 
@@ -66,6 +66,8 @@ class EngineNews(CrashSafe):
                 self._lost.over()
             self._lost = None
         elif event.state == "lost" and self._lost is None:
+            from .screens.passing import EngineLost
+
             self._lost = EngineLost(event.line)
             self.push_screen(self._lost)
         self.console_screen.link_changed(event.state, event.line)
@@ -78,6 +80,8 @@ class EngineNews(CrashSafe):
             self.bell()
 
     def on_sign_in_asked(self, event: messages.SignInAsked) -> None:
+        from .screens.passing import SignInDialog
+
         if self._sign_in is not None and self._sign_in in self.screen_stack:
             self._sign_in.over()
         self._sign_in = SignInDialog(event.sign_in) if event.sign_in.code else None

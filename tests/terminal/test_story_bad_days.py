@@ -1,0 +1,160 @@
+"""Bad days: each is a clear line with the next step, the console lives on, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import EmulatorFactory
+from tests.support import READER_CLIENT_ID, Emulator
+
+from .console_driver import BIG, User, posts
+
+
+@pytest.fixture
+def world(emulator_factory: EmulatorFactory) -> Emulator:
+    return emulator_factory(speed=20, throttle=False)
+
+
+@pytest.fixture
+def user(world: Emulator, tmp_path: Path) -> Iterator[User]:
+    started = User(world, tmp_path, BIG)
+    yield started
+    started.close()
+
+
+def engine_pid(user: User) -> int:
+    command = [sys.executable, "-m", "tui.cli", "engine", "status"]
+    said = subprocess.run(
+        command, env=user.env, capture_output=True, text=True, timeout=30, check=True
+    ).stdout
+    return int(said.partition("process ")[2].split(",")[0])
+
+
+def test_a_killed_engine_comes_back_and_the_rows_stay(user: User) -> None:
+    user.opens_fleet()
+    first = engine_pid(user)
+    os.kill(first, signal.SIGKILL)
+    user.sees("1 VMs (30)", "web-02", "● WRITE", "? Help")
+    user.finds("web-02")
+    user.presses("r")
+    user.sees("2 Points · web-02", "ASR")
+    assert engine_pid(user) != first
+    assert user.ends() == 0
+
+
+def test_a_reader_sees_all_and_is_refused_before_anything_is_sent(world: Emulator, tmp_path: Path) -> None:
+    user = User(world, tmp_path, BIG, "--client-id", READER_CLIENT_ID)
+    try:
+        user.opens_fleet()
+        user.finds("web-02")
+        user.presses("B")
+        user.answers_form(1)
+        user.sees("Microsoft.RecoveryServices", "not possible")
+        user.presses("escape")
+        assert world.requests() == []
+        assert user.ends() == 0
+    finally:
+        user.close()
+
+
+def test_an_endpoint_that_does_not_answer_is_named(world: Emulator, tmp_path: Path) -> None:
+    user = User(world, tmp_path, BIG)
+    try:
+        user.opens_fleet()
+        world.kill()
+        user.presses("r")
+        user.sees("127.0.0.1", "web-02", "▲")
+        user.presses("?")
+        user.sees("Lower case looks")
+        user.presses("escape")
+        assert user.ends() == 0
+    finally:
+        user.close()
+
+
+def test_a_state_folder_that_cannot_be_used_is_named(world: Emulator, tmp_path: Path) -> None:
+    user = User(world, tmp_path, BIG)
+    user.terminal.close()
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    user.env["XDG_STATE_HOME"] = str(blocked)
+    try:
+        user.again()
+        user.sees("The engine is out of reach", "blocked", "XDG_STATE_HOME")
+        user.presses("escape")
+        assert user.ends() == 0
+    finally:
+        user.terminal.close()
+
+
+@pytest.mark.timeout(240)
+def test_marked_rows_get_one_plan_and_an_outcome_each(user: User, world: Emulator) -> None:
+    user.opens_fleet()
+    user.presses("/")
+    user.sees("enter keeps")
+    user.presses(*"web-0")
+    user.sees("(3 of 30) /web-0")
+    user.presses("enter")
+    user.terminal.settle()
+    user.presses("space")
+    user.sees("◆1 marked")
+    user.presses("space")
+    user.sees("◆2 marked")
+    user.presses("B")
+    user.answers_form(1)
+    user.sees("web-01", "web-02")
+    user.presses("enter")
+    user.sees("Started.")
+    user.sees("2 running")
+    assert posts(world, "/backup") == 2
+
+
+def test_what_azure_refuses_is_told_whole(user: User, world: Emulator) -> None:
+    world.fault("error", method="POST", path="*/testFailover", status=409, code="Conflict", count=1)
+    user.opens_fleet()
+    user.finds("web-02")
+    user.presses("F")
+    user.answers_form(3)
+    user.confirms()
+    user.sees("✖ not sent")
+
+
+def test_looking_around(user: User) -> None:
+    """Every key that only looks, on one VM."""
+    user.opens_fleet()
+    user.finds("web-02")
+    for key, seen in (
+        ("d", "Virtual machine"),
+        ("y", "virtualMachines/read"),
+        ("?", "Lower case looks"),
+        ("a", "of 7 are possible now"),
+    ):
+        user.presses(key)
+        user.sees(seen)
+        user.presses("escape")
+        user.sees_no_more(seen)
+    user.presses("c")
+    user.sees("clipboard (OSC 52)")
+    assert b"\x1b]52;c;" in user.terminal.raw
+    user.presses("p")
+    user.sees("PAUSED")
+    user.presses("p")
+    user.sees_no_more("PAUSED")
+    user.presses("+")
+    user.sees_no_more("5 Requests")
+    user.presses("escape")
+    user.sees("5 Requests")
+    user.presses("5")
+    user.presses("+")
+    user.sees("METHOD", "GET")
+    assert "1 VMs" not in user.terminal.text
+    user.presses("_")
+    user.sees("1 VMs")
+    assert user.ends() == 0

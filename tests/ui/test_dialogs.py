@@ -1,0 +1,159 @@
+"""The ceremony of each risk, the form, the menu: driven by keys in a small application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.screen import Screen
+
+from azure_ops.model import Check, CheckState, Field, Form, Option, Plan, PlannedRequest, Risk
+from tui.screens.action_form import ActionForm
+from tui.screens.action_menu import ActionMenu, Entry
+from tui.screens.confirm import ConfirmPlan, Consent, phrase, plan_page
+from widgets.page import PageView
+
+STYLES = Path(__file__).parents[2] / "tui" / "styles" / "dialogs.tcss"
+
+
+class Stage(App[None]):
+    CSS_PATH = STYLES
+
+    def __init__(self, screen: Screen[Any]) -> None:
+        super().__init__()
+        self._shown = screen
+        self.answers: list[Any] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self._shown, self.answers.append)
+
+
+def plan(risk: Risk, **more: Any) -> Plan:
+    facts: dict[str, Any] = {
+        "confirm_name": "web-02" if risk >= Risk.CHANGES else "",
+        "losses": ("4 min of data",) if risk >= Risk.DESTROYS else (),
+        "consequences": ("The VM is started elsewhere.",),
+        "requests": (PlannedRequest(method="POST", url="/x/unplannedFailover"),),
+    }
+    return Plan(
+        id="p",
+        action="failover",
+        title="Failover: web-02",
+        risk=risk,
+        keys=("k",),
+        names=("web-02",),
+        **{**facts, **more},
+    )
+
+
+async def pressed(screen: Screen[Any], *keys: str, size: tuple[int, int] = (80, 24)) -> list[Any]:
+    app = Stage(screen)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause()
+        return app.answers
+
+
+NAME = tuple("web-02")
+
+
+@pytest.mark.parametrize(
+    ("risk", "keys", "wanted"),
+    [
+        (Risk.CREATES, ("enter",), [Consent()]),
+        (Risk.CREATES, ("escape",), [None]),
+        (Risk.COSTS, ("enter",), [None]),
+        (Risk.COSTS, ("tab", "enter"), [Consent()]),
+        (Risk.CHANGES, (*NAME, "enter", "enter"), [Consent(typed="web-02")]),
+        (Risk.CHANGES, (*"web-01", "enter", "tab", "enter"), []),
+        (Risk.DESTROYS, (*NAME, "tab", "space", "tab", "tab", "enter"), [Consent("web-02", understood=True)]),
+        (Risk.DESTROYS, (*NAME, "tab", "tab", "tab", "enter"), []),
+        (Risk.DESTROYS, ("tab", "space", "tab", "enter"), [None]),
+    ],
+)
+async def test_each_risk_has_its_ceremony(risk: Risk, keys: tuple[str, ...], wanted: list[Any]) -> None:
+    found = await pressed(ConfirmPlan(plan(risk)), *keys)
+    assert [each for each in found if each is not None] == [each for each in wanted if each is not None]
+    if None in wanted:
+        assert found == [None]
+
+
+async def test_a_refused_plan_cannot_be_confirmed() -> None:
+    refused = plan(Risk.DESTROYS, refused=("no quota",))
+    assert await pressed(ConfirmPlan(refused), "enter") == [None]
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (160, 48)])
+async def test_the_buttons_are_always_in_sight(size: tuple[int, int]) -> None:
+    checks = tuple(Check(label=f"check {n}", state=CheckState.OK) for n in range(40))
+    app = Stage(ConfirmPlan(plan(Risk.DESTROYS, checks=checks)))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        for id in ("#typed", "#understood", "#cancel", "#go"):
+            region = app.screen.query_one(id).region
+            assert region.height > 0, id
+            assert region.bottom <= size[1] - 1, id
+
+
+def test_what_cannot_be_typed_is_not_asked_for() -> None:
+    assert phrase("web-02") == "web-02"
+    assert phrase("vm-\u202egnp.exe") == "vm-gnp.exe"
+    assert phrase("本番") == "yes"
+
+
+def test_a_plan_shows_all_it_holds() -> None:
+    lines = "\n".join(line.text for line in plan_page(plan(Risk.DESTROYS), ("health is Critical now",)).lines)
+    for text in (
+        "4 min of data",
+        "The VM is started elsewhere.",
+        "POST /x/unplannedFailover",
+        "health is Critical",
+    ):
+        assert text in lines
+
+
+FORM = Form(
+    fields=(
+        Field(
+            id="point", label="Recovery point", default="b",
+            options=(Option(value="a", label="Latest"), Option(value="b", label="Processed", note="4 min")),
+        ),
+        Field(id="comment", label="Comment"),
+    )
+)  # fmt: skip
+
+
+async def test_a_form_takes_default_choice_and_text() -> None:
+    assert await pressed(ActionForm("Failover", FORM), "enter", *"drill", "enter") == [
+        {"point": "b", "comment": "drill"}
+    ]
+
+
+async def test_a_form_wants_what_is_required() -> None:
+    assert await pressed(ActionForm("Failover", FORM), "up", "enter", "enter", *"ok", "enter") == [
+        {"point": "a", "comment": "ok"}
+    ]
+
+
+async def test_the_menu_takes_the_actions_own_key_and_gives_reasons() -> None:
+    entries = [
+        Entry("commit-failover", "C", "Commit", Risk.DESTROYS, "nothing to commit"),
+        Entry("test-failover", "F", "Test failover", Risk.COSTS),
+    ]
+    assert await pressed(ActionMenu("web-02", entries), "F") == ["test-failover"]
+    assert await pressed(ActionMenu("web-02", entries), "enter") == ["test-failover"]
+
+
+async def test_foreign_text_in_a_plan_is_never_markup() -> None:
+    hostile = plan(Risk.CREATES, consequences=("[@click=app.quit]x[/nope] \x1b]0;pwn\x07",))
+    app = Stage(ConfirmPlan(hostile))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        shown = app.screen.query_one(PageView).render().plain
+        assert "[@click=app.quit]x[/nope]" in shown
+        assert "\x1b" not in shown
