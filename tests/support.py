@@ -9,10 +9,13 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+IDLE_S = 60.0
+"""A connection unused for longer is not trusted any more: the server may be closing it."""
 NOW = "2026-08-22T14:00:00+00:00"
 OPERATOR_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a01"
 READER_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a02"
@@ -44,6 +47,7 @@ class Emulator:
         self._arguments = arguments
         self._tokens: dict[str, str] = {}
         self._https: http.client.HTTPSConnection | None = None
+        self._asked_at = 0.0
         self.log = state_dir.with_name(state_dir.name + ".log")
         self._launch()
 
@@ -145,12 +149,13 @@ class Emulator:
         path = path.removeprefix(self.endpoint)
         if "api-version" not in path:
             path += ("&" if "?" in path else "?") + "api-version=2024-11-01"
-        if self._https is None:
+        if self._https is None or time.monotonic() - self._asked_at > IDLE_S:
             address = urlsplit(self.endpoint)
             context = ssl.create_default_context(cafile=self.ca_file)
             self._https = http.client.HTTPSConnection(
                 address.hostname or "", address.port, timeout=60, context=context
             )
+        self._asked_at = time.monotonic()
         sent = {"Authorization": f"Bearer {self.token(client_id)}", **(headers or {})}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if data is not None:
