@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 START_WITHIN_S = 30.0
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
+AWAY = "The engine went away; starting it again. Operations go on in Azure."
+STARTED_AGAIN = "Operations go on in Azure; it is started again when you ask for something."
 
 OnMessage = Callable[[wire.FromEngine], None]
 OnState = Callable[[str, str], None]
@@ -65,7 +67,8 @@ class EngineClient:
         self._number = 0
         self._focus = wire.Focus()
         self._children: list[subprocess.Popen[bytes]] = []
-        self._closed = False
+        self._stopped = ""
+        self._wanted = asyncio.Event()
 
     async def connect(self) -> wire.Welcome:
         """Raises EngineUnavailable, or StateUnusable when there is no place for socket or journal."""
@@ -77,8 +80,9 @@ class EngineClient:
     async def call(self, request: wire.Request, timeout_s: float = 60) -> wire.Result:
         """Raises the engine's typed error, or EngineUnavailable when no answer comes."""
         if self._writer is None:
+            self._wanted.set()
             raise EngineUnavailable(
-                "The engine is not connected.", "Wait a moment, or start azrecover again."
+                "The engine is not connected; it is being started.", "Try again in a moment."
             )
         self._number += 1
         number = self._number
@@ -105,7 +109,6 @@ class EngineClient:
 
     async def close(self) -> None:
         """Leave; the engine and its operations go on."""
-        self._closed = True
         if self._listening is not None:
             self._listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -131,22 +134,38 @@ class EngineClient:
         while True:
             await self._hear(reader)
             self._drop("The engine went away before it answered.")
-            self._on_state(
-                "reconnecting", "The engine went away; starting it again. Operations go on in Azure."
-            )
+            if self._stopped:
+                self._on_state("lost", f"{self._stopped} {STARTED_AGAIN}")
+            else:
+                self._on_state("reconnecting", AWAY)
             while True:
-                await asyncio.sleep(pause)
+                await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 try:
-                    reader, welcome = await self._attach()
+                    found = await self._come_back()
                 except RecoveryError as problem:
                     self._on_state("lost", str(problem))
                 else:
-                    break
+                    if found is not None:
+                        break
+            reader, welcome = found
             self._attached(welcome)
             pause = FIRST_PAUSE_S
 
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), seconds)
+
+    async def _come_back(self) -> tuple[asyncio.StreamReader, wire.Welcome] | None:
+        """An engine that was stopped on purpose is only started again when the user asks for something."""
+        if self._stopped and not self._wanted.is_set():
+            return await self._greet(paths.socket_path(self._settings))
+        self._wanted.clear()
+        return await self._attach()
+
     def _attached(self, welcome: wire.Welcome) -> None:
+        self._stopped = ""
+        self._wanted.clear()
         self._on_message(welcome)
         self._on_state("connected", "")
         if self._focus != wire.Focus():
@@ -164,6 +183,9 @@ class EngineClient:
             self._take(message)
 
     def _take(self, message: wire.FromEngine) -> None:
+        if isinstance(message, wire.Goodbye):
+            self._stopped = message.reason
+            return
         if not isinstance(message, wire.Reply | wire.Failure):
             self._on_message(message)
             return

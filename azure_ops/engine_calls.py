@@ -46,7 +46,7 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
         case wire.GetStatus():
             return wire.GotStatus(status=engine.status())
         case wire.Stop():
-            engine.stop()
+            asyncio.get_running_loop().call_soon(engine.stop)
             return wire.Done()
         case wire.Pause():
             console.paused = request.paused

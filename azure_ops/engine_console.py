@@ -59,7 +59,9 @@ class Console:
         self._jobs: Mapping[str, Job] = {}
         self._operations: Mapping[str, Operation] = {}
         self._sign_in: wire.SignIn | None = None
+        self._goodbye: wire.Goodbye | None = None
         self._news = asyncio.Event()
+        self._done = asyncio.Event()
         self._requests_told_at = 0.0
         self._writing_since: float | None = None
         writer.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
@@ -85,6 +87,15 @@ class Console:
         self._replies.append(message)
         self.wake()
 
+    def say_goodbye(self) -> None:
+        self._goodbye = wire.Goodbye(reason="The engine was stopped.")
+        self.wake()
+
+    async def said_all(self, within_s: float) -> None:
+        """Until the goodbye is out, or the console does not take it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._done.wait(), within_s)
+
     def notify(self, notice: wire.Notice) -> None:
         self._notices.append(notice)
         self.wake()
@@ -106,11 +117,16 @@ class Console:
                 self._writer.write(wire.frame(message))
                 await self._writer.drain()
                 self._writing_since = None
+                if message is self._goodbye:
+                    self._done.set()
+                    return
 
     def _next(self) -> wire.Message | None:
         """The most urgent message that is due now; answers first, then what cannot be computed again."""
         if self._replies:
             return self._replies.popleft()
+        if self._goodbye is not None:
+            return self._goodbye
         if self._sign_in != self._board.sign_in:
             self._sign_in = self._board.sign_in
             return self._sign_in or wire.SignIn()

@@ -34,6 +34,7 @@ GREETED_WITHIN_S = 10.0
 HOUSEKEEPING_S = 10.0
 CONSOLES_AT_ONCE = 32
 ENDS_WITHIN_S = 5.0
+GOODBYE_WITHIN_S = 0.5
 
 
 class Engine:
@@ -61,6 +62,9 @@ class Engine:
         await self._end()
 
     def stop(self) -> None:
+        """Consoles are told, so that they do not start another engine at once."""
+        for console in self._consoles:
+            console.say_goodbye()
         self._stopping.set()
 
     async def services(self) -> Services:
@@ -149,6 +153,7 @@ class Engine:
             wake=self._wake_all,
             notify=self._notify_all,
         )
+        services.runner.resume()
         for name, work in services.workers():
             self._background(work, name)
         services.look(self._consoles)
@@ -262,6 +267,7 @@ class Engine:
 
     async def _end(self) -> None:
         self.socket.close()
+        await asyncio.gather(*(console.said_all(GOODBYE_WITHIN_S) for console in self._consoles))
         services, opening = self._open, self._services
         self._services = None
         doomed: list[asyncio.Task[Any]] = [*self._tasks, *([opening] if opening else [])]

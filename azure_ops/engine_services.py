@@ -59,7 +59,6 @@ class Services:
         return [
             ("watcher", self.watcher.run()),
             ("focus", self.focus.run()),
-            ("resume", self.runner.resume()),
         ]
 
     def look(self, consoles: Iterable[Console]) -> None:

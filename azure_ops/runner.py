@@ -243,8 +243,9 @@ class Runner:
                 return []
         return self._durations[action]
 
-    async def resume(self) -> None:
-        """Take up what an earlier engine left, and show what it finished."""
+    def resume(self) -> None:
+        """Take up what an earlier engine left, and show what it finished; before any console can confirm
+        anything, so that targets in use are held."""
         if self._journal.problem is not None:
             return
         unfinished = {entry.id: entry for entry in self._journal.unfinished()}

@@ -136,6 +136,12 @@ class Incompatible(Message, frozen=True, kw_only=True):
     running: int
 
 
+class Goodbye(Message, frozen=True, kw_only=True):
+    """The engine was told to stop: a console starts another one only when its user asks for something."""
+
+    reason: str
+
+
 class FleetDelta(Message, frozen=True, kw_only=True):
     """A difference to what this console has. A full state comes in several of these, `more` on all but the
     last; `first` on the first of them says that everything before is void."""
@@ -243,6 +249,7 @@ class Failure(Message, frozen=True, kw_only=True):
 FromEngine = (
     Welcome
     | Incompatible
+    | Goodbye
     | FleetDelta
     | JobsDelta
     | OperationsDelta

@@ -293,6 +293,38 @@ async def test_status_stop_and_log(world: EngineWorld) -> None:
     assert not paths.socket_path(world.settings).exists()
 
 
+async def test_a_stopped_engine_is_not_started_again_until_somebody_asks(world: EngineWorld) -> None:
+    console, other = await world.filled_console(), await world.filled_console()
+    stop = await asyncio.to_thread(engine_command, world, "stop")
+    assert stop.returncode == 0, stop.stderr
+    for told in (console, other):
+        await told.until(lambda told=told: told.states[-1][0] == "lost")
+        assert "Operations go on in Azure" in told.states[-1][1]
+    await asyncio.sleep(1.0)
+    assert holder(world.settings) is None
+    with pytest.raises(EngineUnavailable, match="being started"):
+        await console.call(wire.GetStatus())
+    await console.until(lambda: console.states[-1][0] == "connected")
+    await other.until(lambda: other.states[-1][0] == "connected")
+    assert console.pid == other.pid
+
+
+async def test_a_stop_by_message_is_answered(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    assert isinstance(await console.call(wire.Stop()), wire.Done)
+    await console.until(lambda: console.states[-1][0] == "lost")
+    await until_gone(world)
+
+
+async def test_a_row_in_focus_is_read_without_waiting_for_the_fleet(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    vm = console.named("mon-01")
+    assert world.emulator.post(f"{vm.id}/deallocate?api-version=2024-07-01").status == 202
+    world.emulator.advance(600)
+    console.focus([vm.key], [])
+    await console.until(lambda: console.items[vm.key].power_state == "deallocated", 5)
+
+
 async def test_a_second_engine_refuses_to_run(world: EngineWorld) -> None:
     await world.filled_console()
     second = await asyncio.to_thread(engine_command, world, "run")
