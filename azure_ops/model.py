@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of everything that crosses the socket."""
 
 
