@@ -201,7 +201,7 @@ class TableLines(ScrollView, Generic[Row]):
             segments.append(Segment(fit(whole.text, width), style))
         else:
             self._add_cells(segments, cells, names, focused)
-        strip = Strip(segments).adjust_cell_length(self._width, base)
+        strip = Strip(segments).adjust_cell_length(self._width, base).simplify()
         self._remember(key, _Line(cells, state, strip))
         return strip
 
