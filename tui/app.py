@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -70,6 +71,8 @@ class ConsoleApp(EngineNews):
         self.call_after_refresh(self._open_link)
 
     def _open_link(self) -> None:
+        if not self.is_headless:
+            gc.freeze()  # what is loaded by now stays: no collection walks it again between two keys
         self.run_worker(self._linked(), group="link", exit_on_error=False)
 
     async def _linked(self) -> None:
