@@ -38,8 +38,7 @@ class EngineNews(CrashSafe):
         self.notify(visible(text), title=visible(title), severity=severity, markup=False)
 
     def on_fleet_changed(self, event: messages.FleetChanged) -> None:
-        self.state.apply_fleet(event.delta)
-        self.console_screen.fleet_changed(event.delta)
+        self.console_screen.fleet_changed(event.delta, self.state.apply_fleet(event.delta))
 
     def on_jobs_changed(self, event: messages.JobsChanged) -> None:
         self.state.apply_jobs(event.delta)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from azure_ops import wire
 from azure_ops.model import FleetItem, Job, Operation, SourceState, Vault
@@ -40,6 +41,14 @@ class ServiceClock:
         return self._at + timedelta(seconds=(time.monotonic() - self._seen) * self._pace)
 
 
+class Came(Enum):
+    """What a message about the fleet was."""
+
+    CHANGED = "a difference to what is shown"
+    ARRIVING = "a part of the whole, or nothing yet"
+    WHOLE = "the last part: this is the fleet now"
+
+
 class ConsoleState:
     def __init__(self) -> None:
         self.items: dict[str, FleetItem] = {}
@@ -50,24 +59,32 @@ class ConsoleState:
         self.clock = ServiceClock()
         self.complete = False
         """True once a full state of the fleet has come in."""
+        self._arriving: dict[str, FleetItem] | None = None
         self.welcome: wire.Welcome | None = None
         self.paused = False
 
     def service_now(self) -> datetime:
         return self.clock.now()
 
-    def apply_fleet(self, delta: wire.FleetDelta) -> None:
+    def apply_fleet(self, delta: wire.FleetDelta) -> Came:
+        """A new connection tells the whole fleet anew, in parts, and an engine that was just started has read
+        nothing yet: until it has, the rows of before are kept, to be shown as old."""
         self.clock.learn(delta.service_at)
         if delta.first:
-            self.items.clear()
-            self.complete = False
+            self._arriving = {}
+        rows = self.items if self._arriving is None else self._arriving
         for key in delta.removed:
-            self.items.pop(key, None)
-        self.items.update((item.key, item) for item in delta.changed)
+            rows.pop(key, None)
+        rows.update((item.key, item) for item in delta.changed)
         self.sources.update((source.name, source) for source in delta.sources)
         if delta.vaults:
             self.vaults = delta.vaults
-        self.complete = self.complete or not delta.more
+        if self._arriving is None:
+            return Came.CHANGED
+        if delta.more or not (rows or any(source.read_at for source in delta.sources)):
+            return Came.ARRIVING
+        self.items, self._arriving, self.complete = self._arriving, None, True
+        return Came.WHOLE
 
     def apply_jobs(self, delta: wire.JobsDelta) -> None:
         if delta.service_at:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.support import Emulator
@@ -17,15 +19,14 @@ class User:
     """Presses keys and reads the screen. Every step waits for what it expects to see, never for time."""
 
     def __init__(self, emulator: Emulator, folder: Path, size: tuple[int, int] = BIG, *flags: str) -> None:
-        runtime = folder / "run"
-        runtime.mkdir(mode=0o700, exist_ok=True)
+        self._runtime = tempfile.mkdtemp(prefix="azr-")
         self.size = size
         self.flags = flags
         self.env = emulator.env | {
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_RUNTIME_DIR": self._runtime,
         }
         self.terminal = self._open()
 
@@ -104,6 +105,7 @@ class User:
     def close(self) -> None:
         self.terminal.close()
         self.stops_engine()
+        shutil.rmtree(self._runtime, ignore_errors=True)
 
 
 def posts(emulator: Emulator, ending: str) -> int:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from azure_ops import wire
-from azure_ops.model import FleetItem, Job, JobKind, JobState, Operation, Phase
+from azure_ops.model import FleetItem, Job, JobKind, JobState, Operation, Phase, SourceState
 from tui.keys import KeyTable
 from tui.palette import MOST_SHOWN, entries, search
-from tui.state import ConsoleState, ServiceClock
+from tui.state import Came, ConsoleState, ServiceClock
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
 
@@ -42,22 +42,44 @@ def job(id: str, read_at: datetime, state: JobState = JobState.RUNNING) -> Job:
     return Job(id=id, kind=JobKind.REPLICATION, operation="TestFailover", state=state, read_at=read_at)
 
 
-def test_a_fleet_that_comes_in_parts_is_complete_at_the_last_one() -> None:
+def test_a_fleet_that_comes_in_parts_is_whole_at_the_last_one() -> None:
     state = ConsoleState()
-    state.apply_fleet(delta("a", "b", first=True, more=True))
+    assert state.apply_fleet(delta("a", "b", first=True, more=True)) is Came.ARRIVING
     assert not state.complete
-    state.apply_fleet(delta("c"))
+    assert state.apply_fleet(delta("c")) is Came.WHOLE
     assert state.complete
     assert list(state.items) == ["/vm/a", "/vm/b", "/vm/c"]
 
 
-def test_a_first_part_voids_what_was_before_and_removed_rows_go() -> None:
+def test_a_new_whole_voids_what_was_before_and_removed_rows_go() -> None:
     state = ConsoleState()
     state.apply_fleet(delta("a", "b", first=True))
-    state.apply_fleet(delta(removed=("/vm/a",)))
+    assert state.apply_fleet(delta(removed=("/vm/a",))) is Came.CHANGED
     assert list(state.items) == ["/vm/b"]
-    state.apply_fleet(delta("c", first=True))
+    assert state.apply_fleet(delta("c", first=True)) is Came.WHOLE
     assert list(state.items) == ["/vm/c"]
+
+
+def test_rows_are_kept_until_a_new_engine_has_read_something() -> None:
+    state = ConsoleState()
+    state.apply_fleet(delta("a", "b", first=True))
+    assert state.apply_fleet(delta(first=True)) is Came.ARRIVING
+    assert list(state.items) == ["/vm/a", "/vm/b"]
+    assert state.apply_fleet(delta("b", "c")) is Came.WHOLE
+    assert list(state.items) == ["/vm/b", "/vm/c"]
+
+
+def test_an_empty_subscription_is_whole_once_it_was_read() -> None:
+    state = ConsoleState()
+    empty = wire.FleetDelta(
+        generation=1,
+        taken_at=NOON,
+        service_at=NOON,
+        first=True,
+        sources=(SourceState(name="virtual machines", read_at=NOON),),
+    )
+    assert state.apply_fleet(empty) is Came.WHOLE
+    assert state.complete
 
 
 def test_ends_are_told_once() -> None:

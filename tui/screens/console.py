@@ -36,6 +36,7 @@ from ..commands import Commands
 from ..flows import ACTIONS
 from ..keys import TABLE, bindings
 from ..layout import Layout
+from ..state import Came
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
@@ -282,22 +283,33 @@ class ConsoleScreen(Screen[None]):
 
     # from the engine ----------------------------------------------------------------------------------------
 
-    def fleet_changed(self, delta: wire.FleetDelta) -> None:
+    def fleet_changed(self, delta: wire.FleetDelta, came: Came) -> None:
         state = self.console_app.state
         with self.app.batch_update():
-            if delta.first or not state.complete:
-                self.vms.update(delta.changed)
-            else:
+            if came is Came.CHANGED:
                 self.vms.update(delta.changed, delta.removed)
-            if state.complete and self.vms.row_count != len(state.items):
+            elif came is Came.WHOLE:
                 self.vms.replace_rows(state.items.values())
-            if state.complete:
-                self.vms.empty_text = "This sign-in sees no virtual machine; 'azrecover doctor' says why"
+                self.load_details()
+            elif not state.items:
+                self.vms.update(delta.changed)
+            self._say_when_empty()
             self.header_changed()
             self._titles()
             if self.vms.cursor_key in {item.key for item in delta.changed}:
                 self._show_vm()
                 self._keys_changed()
+
+    def _say_when_empty(self) -> None:
+        faults = list(self.console_app.state.faults())
+        text = "This sign-in sees no virtual machine; 'azrecover doctor' says why"
+        if faults and faults[0].error:
+            text = f"{faults[0].error.title} {faults[0].error.hint}"
+        elif not self.console_app.state.complete:
+            text = "Reading the fleet …"
+        if text != self.vms.empty_text:
+            self.vms.empty_text = text
+            self.vms.refresh()
 
     def operation_ended(self, operation: Operation) -> None:
         """What it did to the VM under the cursor is read at once."""

@@ -114,8 +114,10 @@ class WatchScreen(Screen[None]):
         box.border_title = plain(self._title(operation, job))
         self._focus_engine()
         with self.app.batch_update():
+            tree = self.query_one(TaskTree)
+            tree.display = job is not None or not (operation and operation.phase.ended)
             if job is not None:
-                self.query_one(TaskTree).show(job, self.console_app.state.service_now())
+                tree.show(job, self.console_app.state.service_now())
             page = wording.errors(operation, job)
             self.query_one("#watch-errors").display = bool(page.lines)
             self.query_one("#watch-error-page", PageView).show(page)
