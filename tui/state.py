@@ -15,6 +15,8 @@ from azure_ops.model import FleetItem, Job, Operation, SourceState, Vault
 
 _PACE_NEEDS_S = 2.0
 """Local seconds between two looks at the service's clock before its pace is believed."""
+ROW_SOURCES = ("virtual machines", "backup", "replication")
+"""Sources, as the engine names them, that make up a row."""
 
 
 class ServiceClock:
@@ -72,6 +74,7 @@ class ConsoleState:
         self.clock.learn(delta.service_at)
         if delta.first:
             self._arriving = {}
+            self.sources = {}
         rows = self.items if self._arriving is None else self._arriving
         for key in delta.removed:
             rows.pop(key, None)
@@ -81,10 +84,21 @@ class ConsoleState:
             self.vaults = delta.vaults
         if self._arriving is None:
             return Came.CHANGED
-        if delta.more or not (rows or any(source.read_at for source in delta.sources)):
+        if delta.more or not self._all_answered() or (self.items and not self.vms_read):
             return Came.ARRIVING
         self.items, self._arriving, self.complete = self._arriving, None, True
         return Came.WHOLE
+
+    @property
+    def vms_read(self) -> bool:
+        """Before that, protected items without their VM look like VMs that were deleted."""
+        source = self.sources.get("virtual machines")
+        return source is not None and source.read_at is not None
+
+    def _all_answered(self) -> bool:
+        """Every source of a row has been read or has failed."""
+        found = [self.sources.get(name) for name in ROW_SOURCES]
+        return all(source is not None and (source.read_at or source.error) for source in found)
 
     def apply_jobs(self, delta: wire.JobsDelta) -> None:
         if delta.service_at:

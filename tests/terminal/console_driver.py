@@ -68,7 +68,7 @@ class User:
         self.sees("Show the plan")
         for _ in range(fields):
             self.presses("enter")
-            self.terminal.settle(0.1)
+            self.terminal.settle(0.3)
         self.sees("What is sent") if self.size == BIG else self.sees("Go ahead")
 
     def confirms(self, name: str = "", *, tick: bool = False) -> None:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from azure_ops import wire
-from azure_ops.model import FleetItem, Job, JobKind, JobState, Operation, Phase, SourceState
+from azure_ops.model import ErrorNote, FleetItem, Job, JobKind, JobState, Operation, Phase, SourceState
 from tui.keys import KeyTable
 from tui.palette import MOST_SHOWN, entries, search
-from tui.state import Came, ConsoleState, ServiceClock
+from tui.state import ROW_SOURCES, Came, ConsoleState, ServiceClock
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
 
@@ -22,13 +22,26 @@ def vm(name: str) -> FleetItem:
     )
 
 
+READ = tuple(SourceState(name=name, read_at=NOON) for name in ROW_SOURCES)
+
+
 def delta(
-    *names: str, first: bool = False, more: bool = False, removed: tuple[str, ...] = ()
+    *names: str,
+    first: bool = False,
+    more: bool = False,
+    removed: tuple[str, ...] = (),
+    sources: tuple[SourceState, ...] = READ,
 ) -> wire.FleetDelta:
     return wire.FleetDelta(
-        generation=1, taken_at=NOON, service_at=NOON, first=first, more=more,
-        changed=tuple(vm(name) for name in names), removed=removed,
-    )  # fmt: skip
+        generation=1,
+        taken_at=NOON,
+        service_at=NOON,
+        first=first,
+        more=more,
+        changed=tuple(vm(name) for name in names),
+        removed=removed,
+        sources=sources,
+    )
 
 
 def operation(id: str, phase: Phase, job_id: str = "") -> Operation:
@@ -60,25 +73,28 @@ def test_a_new_whole_voids_what_was_before_and_removed_rows_go() -> None:
     assert list(state.items) == ["/vm/c"]
 
 
-def test_rows_are_kept_until_a_new_engine_has_read_something() -> None:
+def test_rows_are_kept_until_a_new_engine_has_read_every_source() -> None:
     state = ConsoleState()
     state.apply_fleet(delta("a", "b", first=True))
-    assert state.apply_fleet(delta(first=True)) is Came.ARRIVING
+    assert state.apply_fleet(delta(first=True, sources=())) is Came.ARRIVING
+    assert state.apply_fleet(delta("b", sources=READ[1:])) is Came.ARRIVING
     assert list(state.items) == ["/vm/a", "/vm/b"]
-    assert state.apply_fleet(delta("b", "c")) is Came.WHOLE
+    assert state.apply_fleet(delta("c", sources=READ)) is Came.WHOLE
     assert list(state.items) == ["/vm/b", "/vm/c"]
+
+
+def test_rows_are_kept_while_a_new_engine_cannot_read_the_vms() -> None:
+    failed = SourceState(name=ROW_SOURCES[0], error=ErrorNote(kind="Unreachable", title="no answer"))
+    state = ConsoleState()
+    state.apply_fleet(delta("a", first=True))
+    assert state.apply_fleet(delta(first=True, sources=(failed, *READ[1:]))) is Came.ARRIVING
+    assert list(state.items) == ["/vm/a"]
+    assert [source.name for source in state.faults()] == ["virtual machines"]
 
 
 def test_an_empty_subscription_is_whole_once_it_was_read() -> None:
     state = ConsoleState()
-    empty = wire.FleetDelta(
-        generation=1,
-        taken_at=NOON,
-        service_at=NOON,
-        first=True,
-        sources=(SourceState(name="virtual machines", read_at=NOON),),
-    )
-    assert state.apply_fleet(empty) is Came.WHOLE
+    assert state.apply_fleet(delta(first=True)) is Came.WHOLE
     assert state.complete
 
 

@@ -291,7 +291,7 @@ class ConsoleScreen(Screen[None]):
             elif came is Came.WHOLE:
                 self.vms.replace_rows(state.items.values())
                 self.load_details()
-            elif not state.items:
+            elif not state.items and state.vms_read:
                 self.vms.update(delta.changed)
             self._say_when_empty()
             self.header_changed()
