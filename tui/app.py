@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.screen import Screen
 
 from azure_ops.errors import RecoveryError
+from widgets.ages import use_local_times
 from widgets.plain_text import visible
 
 from .driver import driver_class
@@ -122,5 +123,7 @@ def run(settings: CloudSettings, config: Config, keys: KeyTable) -> int:
             file=sys.stderr,
         )
         return 2
+    if config.times == "local":
+        use_local_times()
     app.run()
     return app.return_code or 0

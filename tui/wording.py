@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from azure_ops.model import ErrorNote, Job, JobKind, Operation
 from widgets import signs
+from widgets.ages import here, zone_name
 from widgets.columns import TONE_STYLES
 from widgets.page import Page
 
@@ -61,7 +62,7 @@ def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
         return page
     took = elapsed_s(job, now)
     if took is not None:
-        began = f"{job.started_at:%Y-%m-%d %H:%M:%S} UTC" if job.started_at else ""
+        began = f"{here(job.started_at):%Y-%m-%d %H:%M:%S} {zone_name()}" if job.started_at else ""
         page.pair("elapsed" if not job.ended_at else "took", f"{span(took)}, since {began}", style="bold")
         late = operation and operation.normal_s and not job.ended_at and took > 1.5 * operation.normal_s
         page.pair("normal", normal(operation) + (", longer than usual by now" if late else ""),

@@ -1,8 +1,26 @@
-"""Durations and moments in few cells. All moments are UTC; ages are counted from the service's clock."""
+"""Durations and moments in few cells, moments in UTC or in local time as chosen; ages are counted from the
+the service's clock."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
+
+_zone: ContextVar[tzinfo | None] = ContextVar("zone", default=UTC)
+"""None is this machine's zone."""
+
+
+def use_local_times() -> None:
+    """For everything that starts from here: called before the app runs."""
+    _zone.set(None)
+
+
+def zone_name() -> str:
+    return "UTC" if _zone.get() is UTC else "local"
+
+
+def here(at: datetime) -> datetime:
+    return at.astimezone(_zone.get())
 
 
 def seconds_between(earlier: datetime | None, later: datetime) -> float | None:
@@ -46,8 +64,8 @@ def until(seconds: float) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+    return "" if at is None else f"{here(at):%Y-%m-%d %H:%M}"
 
 
 def clock(at: datetime) -> str:
-    return f"{at:%H:%M:%S}"
+    return f"{here(at):%H:%M:%S}"

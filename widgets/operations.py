@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from azure_ops.model import Job, JobState, JobTask, Operation, Phase
 
 from . import signs
-from .ages import elapsed, moment, seconds_between
+from .ages import elapsed, moment, seconds_between, zone_name
 from .columns import Cell, Column, Tone, natural_key
 from .keyed_table import KeyedTable
 from .vm_table import Now
@@ -90,7 +90,7 @@ def operation_columns(now: Now) -> tuple[Column[OperationRow], ...]:
         Column("target", "TARGET", lambda row: Cell(row.target_name), _target_key, 14, 8, 24),
         Column("step", "STEP", step_cell, None, 26, 12, 90),
         Column("time", "TIME", lambda row: time_cell(row, now()), None, 7, right=True),
-        Column("began", "BEGAN (UTC)", began_cell, lambda row: row.began_at, 16, priority=3),
+        Column("began", f"BEGAN ({zone_name()})", began_cell, lambda row: row.began_at, 16, priority=3),
         Column("who", "BY", who_cell, None, 6, priority=2),
     )
 

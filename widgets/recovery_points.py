@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from azure_ops.model import PointSource, RecoveryPoint
 
-from .ages import age, moment, seconds_between
+from .ages import age, moment, seconds_between, zone_name
 from .columns import Cell, Column, Tone
 from .keyed_table import KeyedTable
 from .vm_table import Now
@@ -39,7 +39,7 @@ class PointTable(KeyedTable[RecoveryPoint]):
 
 def point_columns(now: Now) -> tuple[Column[RecoveryPoint], ...]:
     return (
-        Column("when", "WHEN (UTC)", lambda point: Cell(moment(point.taken_at)), _taken_at, 16),
+        Column("when", f"WHEN ({zone_name()})", lambda point: Cell(moment(point.taken_at)), _taken_at, 16),
         Column("age", "AGE", lambda point: _age(point, now), _taken_at, 7, right=True, priority=3),
         Column("consistency", "CONSISTENCY", consistency_cell, None, 16, 14),
         Column("where", "WHERE", where_cell, None, 14, 8, 18),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azure_ops.model import RequestLine
 
-from .ages import clock
+from .ages import clock, zone_name
 from .columns import Cell, Column, Tone
 from .keyed_table import KeyedTable
 
@@ -47,7 +47,7 @@ class RequestLog(KeyedTable[NumberedLine]):
 
 def request_columns() -> tuple[Column[NumberedLine], ...]:
     return (
-        Column("at", "AT (UTC)", lambda row: Cell(clock(row.line.at), Tone.DIM), None, 8),
+        Column("at", f"AT ({zone_name()})", lambda row: Cell(clock(row.line.at), Tone.DIM), None, 10, 8),
         Column("method", "METHOD", method_cell, None, 7),
         Column("status", "STATUS", status_cell, None, 7),
         Column("took", "MS", lambda row: Cell(f"{row.line.took_ms:.0f}"), _took, 6, right=True, priority=2),

@@ -11,6 +11,7 @@ from datetime import datetime
 from textual.content import Content
 from textual.widget import Widget
 
+from .ages import here, zone_name
 from .columns import TONE_STYLES, Tone
 from .plain_text import cells, plain, truncate, visible
 
@@ -85,4 +86,4 @@ class StatusBar(Widget):
 
     def _clock(self) -> Content:
         now = self._status.service_now
-        return plain("" if now is None else f"  {now:%H:%M} UTC ", TONE_STYLES[Tone.DIM])
+        return plain("" if now is None else f"  {here(now):%H:%M} {zone_name()} ", TONE_STYLES[Tone.DIM])

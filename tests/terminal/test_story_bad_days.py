@@ -159,3 +159,21 @@ def test_looking_around(user: User) -> None:
     user.presses("_")
     user.sees("1 VMs")
     assert user.ends() == 0
+
+
+def test_local_times_and_another_key_from_the_settings(world: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "config" / "azrecover" / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('times = "local"\n[keys]\ntest-failover = "f5"\n')
+    user = User(world, tmp_path, BIG)
+    user.terminal.close()
+    user.env["TZ"] = "Asia/Tokyo"
+    user.again()
+    try:
+        user.opens_fleet()
+        user.finds("web-02")
+        user.sees("WHEN (local)", "2026-08-22 2", "f5 TestFail")
+        user.presses("\x1b[15~")
+        user.sees("Test failover of web-02", "Show the plan")
+    finally:
+        user.close()

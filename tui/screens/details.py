@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from azure_ops.model import Backup, Details, FleetItem, HealthNote, Replication
+from widgets.ages import here, zone_name
 from widgets.page import Page
 
 from ..wording import span
@@ -43,7 +44,9 @@ def details_page(details: Details, now: datetime) -> Page:
 
 
 def _ago(at: datetime | None, now: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC, {span((now - at).total_seconds())} ago" if at else "never"
+    if at is None:
+        return "never"
+    return f"{here(at):%Y-%m-%d %H:%M:%S} {zone_name()}, {span((now - at).total_seconds())} ago"
 
 
 def _vm(page: Page, item: FleetItem) -> None:
@@ -88,7 +91,9 @@ def _replication(page: Page, replication: Replication, now: datetime) -> None:
     if replication.rpo_s is not None:
         page.pair("RPO", f"{span(replication.rpo_s)}, calculated {_ago(replication.rpo_calculated_at, now)}")
     page.pair("heartbeat", _ago(replication.last_heartbeat_at, now))
-    page.pair("agent", f"{replication.agent_version}, expires {replication.agent_expires_at or 'not told'}")
+    expires = replication.agent_expires_at
+    until = f"{here(expires):%Y-%m-%d}" if expires else "not told"
+    page.pair("agent", f"{replication.agent_version}, expires {until}")
     page.pair("last drill", _ago(replication.last_test_failover_at, now))
     page.pair("test failover", replication.test_failover_state or "none")
     page.pair("allowed now", ", ".join(replication.allowed_operations) or "nothing")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from azure_ops.wire import SignIn
+from widgets.ages import here, zone_name
 from widgets.page import Page
 
 from .dialog import Dialog
@@ -40,7 +41,7 @@ class SignInDialog(Passing):
         page.text("and enter the code").blank()
         page.text(f"    {self._sign_in.code}", style="bold $accent").blank()
         if self._sign_in.expires_at:
-            page.note(f"It is good until {self._sign_in.expires_at:%H:%M:%S} UTC.", indent=0)
+            page.note(f"It is good until {here(self._sign_in.expires_at):%H:%M:%S} {zone_name()}.", indent=0)
         return page.note("This dialog closes by itself when you are signed in.", indent=0)
 
     def action_copy(self) -> None:
