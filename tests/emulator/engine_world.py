@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from azure_ops import paths, wire
 from azure_ops.client import EngineClient
 from azure_ops.cloud import CloudSettings
+from azure_ops.engine_lock import holder
+from azure_ops.errors import StateUnusable
 from azure_ops.journal import Entry
 from azure_ops.journal_reader import Reader
 from azure_ops.model import FleetItem, Job, Operation, Phase, Plan, SourceState
@@ -166,6 +169,10 @@ class EngineWorld:
                 await told.close()
         for pid in self.pids:
             kill(pid)
+        deadline = time.monotonic() + 5
+        with contextlib.suppress(StateUnusable):
+            while holder(self.settings) is not None and time.monotonic() < deadline:
+                await asyncio.sleep(0.02)
 
 
 def kill(pid: int) -> None:
