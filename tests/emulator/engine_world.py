@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -169,9 +168,10 @@ class EngineWorld:
                 await told.close()
         for pid in self.pids:
             kill(pid)
-        deadline = time.monotonic() + 5
         with contextlib.suppress(StateUnusable):
-            while holder(self.settings) is not None and time.monotonic() < deadline:
+            for _ in range(200):
+                if holder(self.settings) is None:
+                    return
                 await asyncio.sleep(0.02)
 
 
