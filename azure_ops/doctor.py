@@ -18,8 +18,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from . import paths
 from .cloud import CloudSettings, add_arguments, from_namespace
 from .errors import EngineUnavailable, RecoveryError
