@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from . import paths
 from .cloud import CloudSettings, add_arguments, from_namespace
 from .errors import EngineUnavailable, RecoveryError
@@ -200,20 +202,15 @@ async def findings(settings: CloudSettings) -> AsyncIterator[Check]:
 
 
 async def report(settings: CloudSettings, *, as_json: bool) -> int:
+    """Exit code: of the worst finding; with JSON 0, which says that the report is complete."""
     worst = 0
     async for check in findings(settings):
         worst = max(worst, {OK: 0, WARNING: 1}.get(check.state, 2))
         if as_json:
-            found = {
-                "label": check.label,
-                "state": check.state.value,
-                "detail": check.detail,
-                "fix": check.fix,
-            }
-            print(json.dumps(found), flush=True)
+            print(msgspec.json.encode(check).decode(), flush=True)
         else:
             print(f"{check.state.value:<8} {check.label}: {check.detail} {check.fix}".rstrip(), flush=True)
-    return worst
+    return 0 if as_json else worst
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,5 @@
 """Durations and moments in few cells, moments in UTC or in local time as chosen; ages are counted from the
-the service's clock."""
+service's clock."""
 
 from __future__ import annotations
 
