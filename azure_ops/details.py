@@ -87,9 +87,11 @@ class DetailsReader:
         return await self._session.get_document(ids[part])
 
 
-async def read_item(session: Session, item: FleetItem, faults: list[ErrorNote] | None = None) -> FleetItem:
+async def read_item(
+    session: Session, item: FleetItem, faults: list[ErrorNote] | None = None, *, machine: bool = True
+) -> FleetItem:
     """The row anew from Resource Manager. A part that fails keeps what it had and leaves a note in `faults`;
-    without `faults` the error is raised."""
+    without `faults` the error is raised. `machine` False leaves the VM itself as it was read last."""
     from . import backup, compute, site_recovery
 
     async def vm() -> FleetItem:
@@ -103,7 +105,7 @@ async def read_item(session: Session, item: FleetItem, faults: list[ErrorNote] |
         site_recovery.read_item(session, item.replication.item_id) if item.replication else same()
     )
     row, backup_now, replication_now = await asyncio.gather(
-        _or_fault(vm(), item, faults) if item.exists else _or_fault(_value(item), item, faults),
+        _or_fault(vm() if machine and item.exists else _value(item), item, faults),
         _or_fault(read_backup, item.backup, faults),
         _or_fault(read_replication, item.replication, faults),
     )

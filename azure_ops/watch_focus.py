@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -26,6 +27,10 @@ FOCUS_S = 10.0
 """Between two reads of rows, whichever they are."""
 ROWS_IN_TURN = 8
 """Rows on a screen beyond these wait for the fleet's tick."""
+MACHINE_S = 20.0
+"""Between two reads of one VM itself, in real seconds: Compute allows 12 a minute for each VM, whatever pace an
+emulator's clock has, and what a key press reads of it must not find that used up."""
+MACHINES_REMEMBERED = 500
 AFTERGLOW = 3
 """Further reads of a row whose operation has ended: what it changed shows up a little later."""
 
@@ -42,6 +47,7 @@ class FocusReader:
         self._glow: dict[str, int] = {}
         self._seen: Mapping[str, Operation] = {}
         self._news = asyncio.Event()
+        self._machines_read: dict[str, float] = {}
 
     def look(self, keys: Iterable[str], job_ids: Iterable[str], *, looking: bool) -> None:
         wanted = tuple(dict.fromkeys(key.lower() for key in keys))[:ROWS_IN_TURN]
@@ -88,7 +94,17 @@ class FocusReader:
                 continue
             await self._pace.turn(*row_budget(item))
             faults: list[ErrorNote] = []
-            self._watcher.lay_over(await read_item(self._session, item, faults))
+            machine = self._machine_due(key)
+            self._watcher.lay_over(await read_item(self._session, item, faults, machine=machine))
+
+    def _machine_due(self, key: str) -> bool:
+        now = time.monotonic()
+        if now - self._machines_read.get(key, -MACHINE_S) < MACHINE_S:
+            return False
+        if len(self._machines_read) > MACHINES_REMEMBERED:
+            self._machines_read.clear()
+        self._machines_read[key] = now
+        return True
 
     async def _read_jobs(self, job_ids: list[str]) -> None:
         from . import jobs
