@@ -28,8 +28,8 @@ FOCUS_S = 10.0
 ROWS_IN_TURN = 8
 """Rows on a screen beyond these wait for the fleet's tick."""
 MACHINE_S = 20.0
-"""Between two reads of one VM itself, in real seconds: Compute allows 12 a minute for each VM, whatever pace an
-emulator's clock has, and what a key press reads of it must not find that used up."""
+"""Between two reads of one VM itself, in real seconds: Compute allows 12 a minute for each VM, whatever pace
+an emulator's clock has, and what a key press reads of it must not find that used up."""
 MACHINES_REMEMBERED = 500
 AFTERGLOW = 3
 """Further reads of a row whose operation has ended: what it changed shows up a little later."""
