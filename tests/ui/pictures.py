@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -40,12 +41,15 @@ class StandingClock(ServiceClock):
 class PictureConsole(ConsoleApp):
     """The console itself, but for what no two runs share: clocks of this machine, order of parallel reads."""
 
+    CSS_PATH = str(Path(sys.modules["tui"].__path__[0]) / str(ConsoleApp.CSS_PATH))
+
     def __init__(self, settings: CloudSettings) -> None:
         super().__init__(settings, Config(), KeyTable({}))
         self.state.clock = StandingClock()
         self._lines: dict[tuple[str, str], RequestLine] = {}
 
     def on_requests_sent(self, event: RequestsSent) -> None:
+        event.prevent_default()
         for line in event.lines:
             still = msgspec.structs.replace(line, at=datetime(2026, 8, 22, 14, tzinfo=UTC), took_ms=TOOK_MS)
             self._lines.setdefault((line.method, line.path), msgspec.structs.replace(still, remaining=""))
@@ -80,10 +84,12 @@ class Stage:
     async def fleet(self, name: str) -> None:
         """Every source read, the cursor on a VM and its details there."""
         await self.until(lambda: self.app.state.complete and len(self.app.state.jobs) > 40)
-        await self.pilot.press("/", *name, "enter")
-        await self.until_seen(f"Points · {name}")
-        await self.pilot.press("/", *["backspace"] * len(name), "enter")
-        await self.until(lambda: f"Points · {name}" in self.text() and "(UTC)" in self.text())
+        await self.pilot.press(":")
+        await self.until_seen("Find anything")
+        await self.pilot.press(*name)
+        await self.until_seen(f"{name}")
+        await self.pilot.press("enter")
+        await self.until(lambda: f"Points · {name}" in self.text() and "Reading …" not in self.text())
 
     def picture(self, title: str) -> str:
         return still(self.app.export_screenshot(title=title))
