@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 class ConsoleApp(EngineNews):
     TITLE = "azrecover"
-    CSS_PATH = ["styles/console.tcss", "styles/dialogs.tcss"]  # noqa: RUF012
+    CSS_PATH = "styles/console.tcss"
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, settings: CloudSettings, config: Config, keys: KeyTable) -> None:

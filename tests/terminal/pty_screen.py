@@ -102,7 +102,9 @@ class PtyScreen:
 
     @property
     def text(self) -> str:
-        return "\n".join(self.screen.display)
+        """Not pyte's own `display`: that fails where half of a wide character was overwritten."""
+        buffer, columns = self.screen.buffer, range(self.screen.columns)
+        return "\n".join("".join(buffer[y][x].data for x in columns) for y in range(self.screen.lines))
 
     def cells(self) -> list[list[tuple[Any, ...]]]:
         """Every cell with all its attributes."""

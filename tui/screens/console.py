@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
@@ -39,6 +39,8 @@ from ..layout import Layout
 from ..state import Came
 
 if TYPE_CHECKING:
+    from textual.widgets import Input
+
     from ..app import ConsoleApp
 
 REST_S = 0.25
@@ -78,12 +80,10 @@ class ConsoleScreen(Screen[None]):
             with Horizontal(id="lower"):
                 yield Pane(4, "Operations", OperationTable(now, id="operations"), id="operations-pane")
                 yield Pane(5, "Requests", RequestLog(id="requests"), id="requests-pane")
-        yield Input(placeholder="words, !not, regular expressions; enter keeps, esc clears", id="filter")
         yield Static(plain("The window is too small: make it at least 60×16."), id="too-small", markup=False)
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
-        self.query_one("#filter", Input).cursor_blink = False
         self.vms.empty_text = "Connecting to the engine …"
         self.panes.arrange()
         self.vms.focus()
@@ -158,8 +158,8 @@ class ConsoleScreen(Screen[None]):
 
     def _back(self) -> None:
         """One thing at a time, the newest first."""
-        field, table = self.query_one("#filter", Input), self.active_table()
-        if field.has_class("-open"):
+        table = self.active_table()
+        if self.query("#filter"):
             self._close_filter()
             self._set_filter("")
         elif self.panes.zoomed:
@@ -170,13 +170,19 @@ class ConsoleScreen(Screen[None]):
             table.clear_marks()
 
     def _open_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.value = self.active_table().filter_text
-        field.add_class("-open")
-        field.focus()
+        from textual.widgets import Input
+
+        if not self.query("#filter"):
+            hint = "words, !not, regular expressions; enter keeps, esc clears"
+            field = Input(
+                self.active_table().filter_text, placeholder=hint, id="filter", select_on_focus=False
+            )
+            field.cursor_blink = False
+            self.mount(field, before="#keys")
+            field.focus()
 
     def _close_filter(self) -> None:
-        self.query_one("#filter").remove_class("-open")
+        self.query("#filter").remove()
         self.panes.content(self.active_pane).focus()
 
     def _set_filter(self, text: str) -> None:
@@ -186,13 +192,10 @@ class ConsoleScreen(Screen[None]):
             table.set_cursor(table.cursor_key)
         table.set_filter(text)
 
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        if self.query_one("#filter").has_class("-open"):
-            self.active_table().set_filter(event.value)
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.active_table().set_filter(event.value)
 
-    @on(Input.Submitted, "#filter")
-    def _filter_kept(self) -> None:
+    def on_input_submitted(self) -> None:
         self._close_filter()
 
     def go_to_vm(self, key: str) -> None:

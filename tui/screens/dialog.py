@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,8 @@ from widgets.page import Page, PageView
 from widgets.plain_text import plain
 
 Result = TypeVar("Result")
+DIALOG_STYLES = Path(__file__).parent.parent / "styles" / "dialogs.tcss"
+"""Read when the first dialog opens, not at the start."""
 TALLEST = 0.94
 """Share of the window's height, as in dialogs.tcss."""
 
@@ -22,6 +25,7 @@ TALLEST = 0.94
 class Dialog(ModalScreen[Result], Generic[Result]):
     """Escape closes with None. Arrow keys scroll the page wherever the focus is."""
 
+    CSS_PATH = DIALOG_STYLES
     BINDINGS = [  # noqa: RUF012
         Binding("escape", "close", "Back", show=False),
         Binding("up", "scroll_page(-1)", show=False),

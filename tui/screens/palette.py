@@ -14,12 +14,14 @@ from widgets.choices import Choice, Choices
 from widgets.plain_text import cells, fit, plain, truncate
 
 from ..palette import Entry, search
+from .dialog import DIALOG_STYLES
 
 KIND_WIDTH = 10
 BORDERS = 8
 
 
 class Palette(ModalScreen[Entry]):
+    CSS_PATH = DIALOG_STYLES
     BINDINGS = [  # noqa: RUF012
         Binding("escape", "close", show=False),
         Binding("down", "move(1)", show=False, priority=True),

@@ -12,8 +12,11 @@ from textual.widgets import Static
 
 from widgets.plain_text import plain_lines
 
+from .dialog import DIALOG_STYLES
+
 
 class Waiting(ModalScreen[None]):
+    CSS_PATH = DIALOG_STYLES
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", show=False)]
 
     def __init__(self, line: str, give_up: Callable[[], object] | None) -> None:
