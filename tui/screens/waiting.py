@@ -25,6 +25,7 @@ class Waiting(ModalScreen[None]):
         self._line = line
         self._give_up = give_up
         self._over = False
+        self._closed = False
 
     def compose(self) -> ComposeResult:
         hint = "esc gives up, nothing was sent" if self._give_up else "being sent; this cannot be taken back"
@@ -33,11 +34,15 @@ class Waiting(ModalScreen[None]):
     def over(self) -> None:
         """Closes, at once or when what lies on top of it has closed."""
         self._over = True
-        if self.is_current:
-            self.dismiss(None)
+        self._close_when_on_top()
 
     def on_screen_resume(self) -> None:
-        if self._over:
+        self._close_when_on_top()
+
+    def _close_when_on_top(self) -> None:
+        """Once: this screen's own resume may be told after it has closed, and must not close another one."""
+        if self._over and not self._closed and self.is_current:
+            self._closed = True
             self.dismiss(None)
 
     def action_give_up(self) -> None:
