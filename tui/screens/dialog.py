@@ -22,6 +22,26 @@ TALLEST = 0.94
 """Share of the window's height, as in dialogs.tcss."""
 
 
+class ClosesItself(ModalScreen[Result], Generic[Result]):
+    """A screen that is closed by news, not by its user."""
+
+    _over = _dismissed = False
+
+    def over(self) -> None:
+        """Closes, at once or when what lies on top of it has closed."""
+        self._over = True
+        self._close_when_on_top()
+
+    def on_screen_resume(self) -> None:
+        self._close_when_on_top()
+
+    def _close_when_on_top(self) -> None:
+        """Once: this screen's own resume may be told after it has closed, and must not close another one."""
+        if self._over and not self._dismissed and self.is_current:
+            self._dismissed = True
+            self.dismiss(None)
+
+
 class Dialog(ModalScreen[Result], Generic[Result]):
     """Escape closes with None. Arrow keys scroll the page wherever the focus is."""
 

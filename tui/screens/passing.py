@@ -10,22 +10,11 @@ from azure_ops.wire import SignIn
 from widgets.ages import here, zone_name
 from widgets.page import Page
 
-from .dialog import Dialog
+from .dialog import ClosesItself, Dialog
 
 
-class Passing(Dialog[None]):
+class Passing(ClosesItself[None], Dialog[None]):
     TONE = "-warning"
-    _over = False
-
-    def over(self) -> None:
-        """Closes, at once or when what lies on top of it has closed."""
-        self._over = True
-        if self.is_current:
-            self.dismiss(None)
-
-    def on_screen_resume(self) -> None:
-        if self._over:
-            self.dismiss(None)
 
 
 class SignInDialog(Passing):

@@ -7,15 +7,14 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from widgets.plain_text import plain_lines
 
-from .dialog import DIALOG_STYLES
+from .dialog import DIALOG_STYLES, ClosesItself
 
 
-class Waiting(ModalScreen[None]):
+class Waiting(ClosesItself[None]):
     CSS_PATH = DIALOG_STYLES
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", show=False)]
 
@@ -24,26 +23,10 @@ class Waiting(ModalScreen[None]):
         super().__init__()
         self._line = line
         self._give_up = give_up
-        self._over = False
-        self._closed = False
 
     def compose(self) -> ComposeResult:
         hint = "esc gives up, nothing was sent" if self._give_up else "being sent; this cannot be taken back"
         yield Static(plain_lines(f"● {self._line}\n  {hint}"), id="waiting", markup=False)
-
-    def over(self) -> None:
-        """Closes, at once or when what lies on top of it has closed."""
-        self._over = True
-        self._close_when_on_top()
-
-    def on_screen_resume(self) -> None:
-        self._close_when_on_top()
-
-    def _close_when_on_top(self) -> None:
-        """Once: this screen's own resume may be told after it has closed, and must not close another one."""
-        if self._over and not self._closed and self.is_current:
-            self._closed = True
-            self.dismiss(None)
 
     def action_give_up(self) -> None:
         if self._give_up is not None:
