@@ -43,7 +43,18 @@ class Flows:
         """The reason in one line, empty when it may be tried; the one place that knows read-only mode."""
         if action.risk > Risk.LOOK and self._app.read_only:
             return READ_ONLY_REASON
-        return action.why_not(target) or ""
+        return self._unread(action, target) or action.why_not(target) or ""
+
+    def _unread(self, action: Action, target: Target) -> str:
+        """A part of the row that nobody has read yet is not a part that it lacks."""
+        if not isinstance(target, FleetItem):
+            return ""
+        unread = self._app.state.unread()
+        if action.azure_operation and target.replication is None and "replication" in unread:
+            return "Its replication has not been read yet."
+        if action.id == "backup-now" and target.backup is None and "backup" in unread:
+            return "Its backup has not been read yet."
+        return ""
 
     def start(self, action_id: str, targets: Sequence[Target]) -> None:
         action = ACTIONS[action_id]

@@ -84,10 +84,28 @@ class ConsoleState:
             self.vaults = delta.vaults
         if self._arriving is None:
             return Came.CHANGED
-        if delta.more or not self._all_answered() or (self.items and not self.vms_read):
+        if not self.items and self.vms_read:
+            self.items = self._arriving  # nothing is shown yet: better the first rows than none
+        if (
+            delta.more
+            or not self._all_answered()
+            or (self.items and not self.first_rows and not self.vms_read)
+        ):
             return Came.ARRIVING
         self.items, self._arriving, self.complete = self._arriving, None, True
         return Came.WHOLE
+
+    @property
+    def first_rows(self) -> bool:
+        """The rows shown are those that are just arriving, some of their sources unread."""
+        return self._arriving is not None and self._arriving is self.items
+
+    def unread(self) -> frozenset[str]:
+        """Sources of a row of which no answer has come: what is missing there is not known to be missing."""
+        if not self.complete and not self.first_rows:
+            return frozenset()
+        found = {name: self.sources.get(name) for name in ROW_SOURCES}
+        return frozenset(name for name, source in found.items() if source is None or source.read_at is None)
 
     @property
     def vms_read(self) -> bool:

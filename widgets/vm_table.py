@@ -18,12 +18,15 @@ LATE_RPO_S = 30 * 60
 BAD_RPO_S = 2 * 3600
 
 Now = Callable[[], datetime]
+Unread = Callable[[], frozenset[str]]
+UNREAD = Cell("… unread", Tone.DIM)
 
 
 class VmTable(KeyedTable[FleetItem]):
     def __init__(self, now: Now, *, id: str | None = None, classes: str | None = None) -> None:
+        self._unread: frozenset[str] = frozenset()
         super().__init__(
-            vm_columns(now),
+            vm_columns(now, lambda: self._unread),
             key=lambda item: item.key,
             natural=lambda item: (natural_key(item.name), item.key),
             search=search_text,
@@ -32,15 +35,34 @@ class VmTable(KeyedTable[FleetItem]):
             classes=classes,
         )
 
+    def say_unread(self, sources: frozenset[str]) -> None:
+        """Sources that have not answered yet: a VM without a backup item is not unprotected for that."""
+        if sources != self._unread:
+            self._unread = sources
+            self.tick()
 
-def vm_columns(now: Now) -> tuple[Column[FleetItem], ...]:
-    """`now` is the service's clock."""
+
+def vm_columns(now: Now, unread: Unread = frozenset) -> tuple[Column[FleetItem], ...]:
+    """`now` is the service's clock, `unread` names the sources that have not answered yet."""
+
+    def backup(item: FleetItem) -> Cell:
+        return UNREAD if item.backup is None and "backup" in unread() else backup_cell(item, now())
+
+    def replication(item: FleetItem) -> Cell:
+        return UNREAD if _replication_unread(item) else replication_cell(item)
+
+    def rpo(item: FleetItem) -> Cell:
+        return UNREAD if _replication_unread(item) else rpo_cell(item, now())
+
+    def _replication_unread(item: FleetItem) -> bool:
+        return item.replication is None and "replication" in unread()
+
     return (
         Column("name", "NAME", name_cell, lambda item: natural_key(item.name), 14, 10, 28),
         Column("state", "STATE", state_cell, lambda item: state_cell(item).text, 14, 9),
-        Column("backup", "LAST BACKUP", lambda item: backup_cell(item, now()), _backup_at, 13, 11),
-        Column("replication", "REPL", replication_cell, _replication_rank, 12, 10, 16),
-        Column("rpo", "RPO", lambda item: rpo_cell(item, now()), _rpo_since, 7, 6, right=True),
+        Column("backup", "LAST BACKUP", backup, _backup_at, 13, 11),
+        Column("replication", "REPL", replication, _replication_rank, 12, 10, 16),
+        Column("rpo", "RPO", rpo, _rpo_since, 7, 6, right=True),
         Column("region", "REGION", lambda item: Cell(item.location, Tone.DIM), None, 12, 8, 18, priority=2),
         Column("vault", "VAULT", lambda item: Cell(vault_name(item), Tone.DIM), None, 10, 8, 18, priority=3),
         Column(

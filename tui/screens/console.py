@@ -289,13 +289,14 @@ class ConsoleScreen(Screen[None]):
     def fleet_changed(self, delta: wire.FleetDelta, came: Came) -> None:
         state = self.console_app.state
         with self.app.batch_update():
+            self.vms.say_unread(state.unread())
             if came is Came.CHANGED:
                 self.vms.update(delta.changed, delta.removed)
             elif came is Came.WHOLE:
                 self.vms.replace_rows(state.items.values())
                 self.load_details()
-            elif not state.items and state.vms_read:
-                self.vms.update(delta.changed)
+            elif state.first_rows:
+                self.vms.update(delta.changed, delta.removed)
             self._say_when_empty()
             self.header_changed()
             self._titles()
