@@ -74,6 +74,7 @@ class ConsoleApp(EngineNews):
     def _open_link(self) -> None:
         if not self.is_headless:
             gc.freeze()  # what is loaded by now stays: no collection walks it again between two keys
+            gc.enable()
         self.run_worker(self._linked(), group="link", exit_on_error=False)
 
     async def _linked(self) -> None:

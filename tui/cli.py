@@ -172,8 +172,11 @@ def _refuse_bad_terminal() -> None:
 
 
 def _open_console(settings: CloudSettings, config: Config) -> int:
+    import gc
+
     from . import keys, terminal
 
+    gc.disable()  # until the first frame is out: what is loaded until then stays; app.py enables it again
     try:
         table = keys.KeyTable(config.keys)
     except keys.KeyClash as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.containers import Container, Horizontal, Vertical
 from textual.widget import Widget
 
 from widgets.pane import Pane, PaneTitle
@@ -29,23 +30,44 @@ class Layout:
     def __init__(self, screen: ConsoleScreen) -> None:
         self._screen = screen
         self._notes: dict[int, str] = {}
+        self._contents: dict[int, Widget] = {}
+        self._panes: dict[int, Pane] = {}
+        self._containers: dict[str, Widget] = {}
         self.active = 1
         self.narrow = False
         self.zoomed = False
 
+    def build(self, contents: dict[int, Widget], width: int, height: int) -> Widget:
+        """The panes around their contents, arranged for a window of this size before they are mounted, so
+        that the stylesheet is applied once."""
+        self._contents = contents
+        panes = self._panes = {
+            number: Pane(number, NAMES[number], content, id=f"{IDS[number]}-pane")
+            for number, content in contents.items()
+        }
+        detail = Vertical(panes[2], panes[3], id="detail")
+        upper = Container(panes[1], detail, id="upper")
+        lower = Horizontal(panes[4], panes[5], id="lower")
+        self._containers = {"upper": upper, "detail": detail, "lower": lower}
+        self._sized(width, height)
+        self._classify()
+        self.retitle()
+        return Vertical(upper, lower, id="body")
+
     def pane(self, number: int) -> Pane:
-        return self._screen.query_one(f"#{IDS[number]}-pane", Pane)
+        return self._panes[number]
 
     def content(self, number: int) -> Widget:
         """The widget inside, which takes the focus."""
-        return self._screen.query_one(f"#{IDS[number]}")
+        return self._contents[number]
 
     def resized(self, width: int, height: int) -> None:
-        self.narrow = width < WIDE[0] or height < WIDE[1]
-        tiny = width < SMALLEST[0] or height < SMALLEST[1]
-        self._screen.set_class(self.narrow, "-narrow")
-        self._screen.set_class(tiny, "-tiny")
+        self._sized(width, height)
         self.arrange()
+
+    def _sized(self, width: int, height: int) -> None:
+        self.narrow = width < WIDE[0] or height < WIDE[1]
+        self._tiny = width < SMALLEST[0] or height < SMALLEST[1]
 
     def go(self, number: int) -> None:
         """Make a pane the active one, bringing it to the front and to the whole screen where needed."""
@@ -74,19 +96,31 @@ class Layout:
             self.arrange()
 
     def arrange(self) -> None:
-        self._screen.set_class(self.zoomed, "-zoomed")
+        if self._classify():
+            self._screen.update_node_styles(animate=False)
+        self.retitle()
+
+    def _classify(self) -> bool:
+        """Gives screen and panes their classes; False when all had them."""
+        wanted: list[tuple[Widget, dict[str, bool]]] = [
+            (self._screen, {"-narrow": self.narrow, "-tiny": self._tiny, "-zoomed": self.zoomed})
+        ]
         for window in WINDOWS:
             front = self.active if self.active in window else self._front(window)
             for number in window:
-                pane = self.pane(number)
-                pane.set_class(number != front, "-behind")
-                pane.set_class(number != self.active, "-unzoomed")
+                classes = {"-behind": number != front, "-unzoomed": number != self.active}
+                wanted.append((self._panes[number], classes))
         for name, numbers in CONTAINERS.items():
-            self._screen.query_one(f"#{name}").set_class(self.active not in numbers, "-unzoomed")
-        self.retitle()
+            wanted.append((self._containers[name], {"-unzoomed": self.active not in numbers}))
+        changed = False
+        for widget, classes in wanted:
+            before = widget.classes
+            widget.update_classes(classes, update=False)
+            changed = changed or widget.classes != before
+        return changed
 
     def _front(self, window: tuple[int, ...]) -> int:
-        shown = [number for number in window if not self.pane(number).has_class("-behind")]
+        shown = [number for number in window if not self._panes[number].has_class("-behind")]
         return shown[0] if len(shown) == 1 else window[0]
 
     def note(self, number: int, text: str) -> None:

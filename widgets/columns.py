@@ -37,7 +37,7 @@ TONE_STYLES = {
     Tone.BAD: "$error",
     Tone.BUSY: "$accent",
 }
-"""For `Content`; tables have component classes of the same names."""
+"""As `Content` and the stylesheet understand them."""
 
 
 class Cell(NamedTuple):

@@ -82,7 +82,9 @@ def feed(rows: int, cells_per_second: int, tick_s: float = 0.1) -> Iterator[dict
 
 
 def environment(more: dict[str, str]) -> dict[str, str]:
-    return {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "COLORTERM": "truecolor", **more}
+    """A user's: what a test machine sets for Python, such as never to keep compiled files, is left out."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "TERM": "xterm-256color", "LANG": "C.UTF-8", "COLORTERM": "truecolor", **more}
 
 
 @contextlib.contextmanager

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Static
 
 from azure_ops import wire
@@ -22,7 +22,7 @@ from azure_ops.model import Details, FleetItem, Job, Operation, RequestLine
 from widgets.key_line import KeyLine
 from widgets.keyed_table import KeyedTable
 from widgets.operations import OperationRow, OperationTable
-from widgets.pane import Pane, counted, fault_line
+from widgets.pane import counted, fault_line
 from widgets.plain_text import plain
 from widgets.recovery_points import PointTable
 from widgets.replication import ReplicationView
@@ -65,27 +65,24 @@ class ConsoleScreen(Screen[None]):
         self._details_asked = 0.0
         self._points_of = ""
         self._resting: Timer | None = None
+        self._fresh = True
 
     def compose(self) -> ComposeResult:
         now = self.console_app.state.service_now
+        contents: dict[int, Widget] = {
+            1: VmTable(now, id="vms"),
+            2: PointTable(now, id="points"),
+            3: ReplicationView(now, id="replication"),
+            4: OperationTable(now, id="operations"),
+            5: RequestLog(id="requests"),
+        }
         yield StatusBar(id="status")
-        with Vertical(id="body"):
-            with Container(id="upper"):
-                yield Pane(1, "VMs", VmTable(now, id="vms"), id="vms-pane")
-                with Vertical(id="detail"):
-                    yield Pane(2, "Points", PointTable(now, id="points"), id="points-pane")
-                    yield Pane(
-                        3, "Replication", ReplicationView(now, id="replication"), id="replication-pane"
-                    )
-            with Horizontal(id="lower"):
-                yield Pane(4, "Operations", OperationTable(now, id="operations"), id="operations-pane")
-                yield Pane(5, "Requests", RequestLog(id="requests"), id="requests-pane")
+        yield self.panes.build(contents, *self.app.size)
         yield Static(plain("The window is too small: make it at least 60×16."), id="too-small", markup=False)
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
         self.vms.empty_text = "Connecting to the engine …"
-        self.panes.arrange()
         self.vms.focus()
         self.header_changed()
         self._keys_changed()
@@ -236,7 +233,9 @@ class ConsoleScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self.panes.resized(event.size.width, event.size.height)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        if self._fresh:
+            self._fresh = event.refresh_styles = False  # they have just been applied, at mounting
         self.tell_focus()
 
     # details of the row under the cursor --------------------------------------------------------------------
