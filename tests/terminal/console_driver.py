@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.support import Emulator
 
@@ -52,6 +53,7 @@ class User:
     def opens_fleet(self) -> None:
         self.sees("1 VMs (", "web-0", "? Help")
         self.sees_no_more("connecting to the engine")
+        self.sees_no_more("… unread")
 
     def finds(self, name: str) -> None:
         """Puts the cursor on a VM by the palette."""
@@ -67,8 +69,7 @@ class User:
         """Takes what the form proposes."""
         self.sees("Show the plan")
         for _ in range(fields):
-            self.presses("enter")
-            self.terminal.settle(0.3)
+            self.moves("enter")
         self.sees("What is sent") if self.size == BIG else self.sees("Go ahead")
 
     def confirms(self, name: str = "", *, tick: bool = False) -> None:
@@ -78,18 +79,26 @@ class User:
             self.presses(name)
             self.sees(f" {name}   ")
         if tick:
-            self.presses("tab")
-            self.terminal.settle(0.1)
+            self.moves("tab")
             self.presses("space")
             self.sees("[✔] I understand")
         if name or tick:
-            self.presses("tab")
-            self.terminal.settle(0.1)
-            self.presses("tab")
-        else:
-            self.presses("tab")
-        self.terminal.settle(0.1)
+            self.moves("tab")
+        self.moves("tab")
         self.presses("enter")
+
+    def moves(self, key: str) -> None:
+        """Presses a key and waits until the dialog looks different, if only because the focus moved: a key
+        after it would otherwise reach what had the focus before."""
+        self.terminal.settle(0.2, most_s=2)
+        before = self._dialog()
+        self.presses(key)
+        self.terminal.wait_for(lambda _: self._dialog() != before)
+
+    def _dialog(self) -> list[list[tuple[Any, ...]]]:
+        """The cells where dialogs are, with their colours; what goes on around them does not count."""
+        columns, rows = self.size
+        return [row[columns // 5 : -(columns // 5)] for row in self.terminal.cells()[rows // 8 : -1]]
 
     def watches_to_the_end(self, most_s: float = 60) -> str:
         return self.sees("✔ done", "took", most_s=most_s)

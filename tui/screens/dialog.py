@@ -42,7 +42,7 @@ class ClosesItself(ModalScreen[Result], Generic[Result]):
             self.dismiss(None)
 
 
-class Dialog(ModalScreen[Result], Generic[Result]):
+class Dialog(ClosesItself[Result], Generic[Result]):
     """Escape closes with None. Arrow keys scroll the page wherever the focus is."""
 
     CSS_PATH = DIALOG_STYLES

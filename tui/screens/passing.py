@@ -10,10 +10,10 @@ from azure_ops.wire import SignIn
 from widgets.ages import here, zone_name
 from widgets.page import Page
 
-from .dialog import ClosesItself, Dialog
+from .dialog import Dialog
 
 
-class Passing(ClosesItself[None], Dialog[None]):
+class Passing(Dialog[None]):
     TONE = "-warning"
 
 
