@@ -241,14 +241,12 @@ async def test_a_query_that_is_not_understood_is_refused_as_the_service_does(gra
         await graph.ask(VMS, skip_token="not a token")
 
 
-async def test_quota_headers(graph: Graph) -> None:
-    answer = graph.emulator.post(
-        "/providers/Microsoft.ResourceGraph/resources", {"query": "resources | count"}
-    )
+def test_quota_headers(emulator: Emulator) -> None:
+    answer = emulator.post("/providers/Microsoft.ResourceGraph/resources", {"query": "resources | count"})
     assert answer.body["data"][0]["Count"] > 50
     assert int(answer.headers["x-ms-user-quota-remaining"]) < 15
     assert answer.headers["x-ms-user-quota-resets-after"].startswith("00:00:0")
-    assert not [one for one in graph.emulator.requests() if "ResourceGraph" in one["path"]]
+    assert not [one for one in emulator.requests() if "ResourceGraph" in one["path"]]
 
 
 @pytest.mark.parametrize(

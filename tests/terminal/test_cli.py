@@ -31,7 +31,7 @@ def azrecover(folder: Path, *arguments: str, **more: str) -> subprocess.Complete
 def in_terminal(folder: Path, *arguments: str, term: str = "xterm-256color", **more: str) -> str:
     """What the program wrote before it ended by itself."""
     argv = [sys.executable, "-m", "tui.cli", *arguments]
-    terminal = Terminal(argv, environment(folder, TERM=term, **more), 160, 24)
+    terminal = Terminal(argv, environment(folder, TERM=term, **more), 400, 24)
     try:
         terminal.wait_for(lambda text: "azrecover:" in text, timeout_s=30)
         return " ".join(terminal.text().split())

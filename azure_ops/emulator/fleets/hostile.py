@@ -5,7 +5,7 @@ fleet has them in both, because a console must not depend on it. No name holds a
 
 from __future__ import annotations
 
-MARKUP_NAME = "[red]x[@click=app.quit]"
+MARKUP_NAME = "qa-[red]x[@click=app.quit]"
 ESCAPE_NAME = "esc\x1b]0;pwn\x07\x9b31m-01"
 RIGHT_TO_LEFT_NAME = "vm-\u202egnp.exe"
 WIDE_NAME = "本番データベース🐘01"
