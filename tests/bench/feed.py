@@ -129,7 +129,10 @@ class Feed:
         first: bool = False,
         more: bool = False,
     ) -> None:
-        sources = (SourceState(name="virtual machines", read_at=NOW, rows=len(self._items)),)
+        sources = tuple(
+            SourceState(name=n, read_at=NOW, rows=len(self._items))
+            for n in ("virtual machines", "backup", "replication")
+        )
         delta = wire.FleetDelta(
             generation=generation,
             taken_at=NOW,
