@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 4
 READY := $(VENV)/.ready
 
 .PHONY: demo test lint types bench screenshots keys constraints clean
@@ -10,7 +11,7 @@ demo: $(READY)
 	@$(BIN)/azrecover --emulator
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: $(READY)
 	@$(BIN)/ruff check .
