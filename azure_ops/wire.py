@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from datetime import datetime
+from functools import cache
 
 import msgspec
 
@@ -261,8 +262,17 @@ FromEngine = (
 )
 
 _encoder = msgspec.msgpack.Encoder()
-_from_console: msgspec.msgpack.Decoder[FromConsole] = msgspec.msgpack.Decoder(FromConsole)
-_from_engine: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)
+
+
+@cache
+def _from_console() -> msgspec.msgpack.Decoder[FromConsole]:
+    """Made when first needed, as the other one: each takes milliseconds, and each side needs only one."""
+    return msgspec.msgpack.Decoder(FromConsole)
+
+
+@cache
+def _from_engine() -> msgspec.msgpack.Decoder[FromEngine]:
+    return msgspec.msgpack.Decoder(FromEngine)
 
 
 def frame(message: Message) -> bytes:
@@ -284,10 +294,10 @@ async def _read_body(reader: asyncio.StreamReader) -> bytes | None:
 async def read_from_console(reader: asyncio.StreamReader) -> FromConsole | None:
     """None at the end of the line. Raises `msgspec.MsgspecError` or `ValueError` for what is no message."""
     body = await _read_body(reader)
-    return None if body is None else _from_console.decode(body)
+    return None if body is None else _from_console().decode(body)
 
 
 async def read_from_engine(reader: asyncio.StreamReader) -> FromEngine | None:
     """None at the end of the line. Raises `msgspec.MsgspecError` or `ValueError` for what is no message."""
     body = await _read_body(reader)
-    return None if body is None else _from_engine.decode(body)
+    return None if body is None else _from_engine().decode(body)

@@ -64,6 +64,13 @@ class ConsoleApp(EngineNews):
     def get_default_screen(self) -> Screen[Any]:
         return ConsoleScreen(self)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before there is a screen nothing has to be styled anew, and the styles need not be parsed twice."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         return ()
 

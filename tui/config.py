@@ -6,17 +6,17 @@ A key nobody knows is refused with file and key: a misspelt `read_onyl = true` m
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 
 class ConfigUnusable(Exception):
     """One line: file, key and what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(msgspec.Struct, frozen=True):
     read_only: bool = False
     """True takes away every action above risk 0; the engine refuses them too."""
     times: str = "utc"
@@ -30,7 +30,7 @@ class Config:
     Azure's request budget allows."""
     bell: bool = True
     """Ring the terminal's bell when an operation ends."""
-    keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = {}
     """Other keys: action or command id → key, such as `test-failover = "f5"`. The ids are in docs/keys.md."""
     path: Path | None = None
     """Where it was read from; None when there is no file."""
@@ -65,9 +65,9 @@ def load(path: Path | None = None) -> Config:
 
 
 def _checked(path: Path, name: str, value: Any) -> Any:
-    known = {each.name: each for each in fields(Config) if each.name != "path"}
+    known = [name for name in Config.__struct_fields__ if name != "path"]
     if name not in known:
-        raise ConfigUnusable(f"{path}: unknown key {name!r}{_nearest(name, list(known))}")
+        raise ConfigUnusable(f"{path}: unknown key {name!r}{_nearest(name, known)}")
     wanted: type = {"read_only": bool, "bell": bool, "refresh_s": int, "keys": dict}.get(name, str)
     if type(value) is not wanted:
         raise ConfigUnusable(f"{path}: {name} must be {_WORDS[wanted]}, not {value!r}")

@@ -6,15 +6,15 @@ Lower case looks, upper case acts (always through a plan). Users give other keys
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from textual.binding import Binding
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     id: str
     """Of an action in `azure_ops.actions`, or of a command of the console."""
     keys: tuple[str, ...]
@@ -97,7 +97,9 @@ def with_remaps(remaps: dict[str, str]) -> tuple[Key, ...]:
     ids = {key.id for key in TABLE}
     for unknown in sorted(set(remaps) - ids):
         raise KeyClash(f"keys.{unknown}: there is no such action or command; docs/keys.md lists them")
-    table = tuple(replace(key, keys=(remaps[key.id],)) if key.id in remaps else key for key in TABLE)
+    table = tuple(
+        msgspec.structs.replace(key, keys=(remaps[key.id],)) if key.id in remaps else key for key in TABLE
+    )
     check(table)
     return table
 

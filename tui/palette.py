@@ -7,7 +7,8 @@ ready strings and stops at what fits on a screen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from azure_ops.model import FleetItem, Operation
 from widgets.plain_text import visible
@@ -17,8 +18,7 @@ from .keys import ACT, MOVE, KeyTable
 MOST_SHOWN = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     kind: str
     """`command`, `action`, `vm` or `operation`."""
     id: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 Row = TypeVar("Row")
 
@@ -45,8 +46,7 @@ class Cell(NamedTuple):
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True)
-class Column(Generic[Row]):
+class Column(msgspec.Struct, Generic[Row], frozen=True):
     """`cell` is asked anew at every tick for rows on screen, so it may count ages. `sort_key` returns None
     for rows without a value: they come last in both directions."""
 

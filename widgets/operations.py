@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from azure_ops.model import Job, JobState, JobTask, Operation, Phase
 
@@ -15,8 +16,7 @@ from .keyed_table import KeyedTable
 from .vm_table import Now
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRow:
+class OperationRow(msgspec.Struct, frozen=True):
     """One of ours with its job, if there is one by now, or a job that somebody else started."""
 
     operation: Operation | None

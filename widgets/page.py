@@ -5,8 +5,7 @@ Every string goes through `plain_text`, so a page may be given anything Azure sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
@@ -16,8 +15,7 @@ from .plain_text import cells, fit, visible, wrap
 LABEL_WIDTH = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     text: str
     prefix: str = ""
     style: str = ""

@@ -6,9 +6,9 @@ Several panes may share one window: each shows all their titles and which of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
@@ -20,8 +20,7 @@ from .columns import TONE_STYLES, Tone
 from .plain_text import plain, truncate
 
 
-@dataclass(frozen=True, slots=True)
-class PaneTitle:
+class PaneTitle(msgspec.Struct, frozen=True):
     number: int
     text: str
     open: bool = True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from azure_ops.model import RequestLine
 
@@ -14,8 +15,7 @@ from .keyed_table import KeyedTable
 LINES_KEPT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedLine:
+class NumberedLine(msgspec.Struct, frozen=True):
     number: int
     line: RequestLine
 

@@ -5,9 +5,9 @@ It changes at most once a minute while all is well, so that an idle line costs n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from textual.content import Content
 from textual.widget import Widget
 
@@ -16,8 +16,7 @@ from .columns import TONE_STYLES, Tone
 from .plain_text import cells, plain, truncate, visible
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     cloud: str = ""
     """Cloud or endpoint, and what of it is shown: a subscription or a vault."""
     read_only: bool = False

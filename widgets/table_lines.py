@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -32,8 +32,7 @@ STYLES: dict[str, str] = {
 of the focus: sixteen of them in each of three tables were a sixth of the start."""
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(msgspec.Struct):
     """What a line on screen was last drawn from."""
 
     cells: tuple[Cell, ...]

@@ -6,9 +6,9 @@ Steps keep their line while the job goes on; errors stand below the failed step,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 from textual import events
 
 from azure_ops.model import Job, JobError, JobState, JobTask
@@ -26,8 +26,7 @@ _BELOW = -1_000_000
 _ASKED_AT_MOST = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class StepLine:
+class StepLine(msgspec.Struct, frozen=True):
     path: tuple[int, ...]
     """Place in the tree: the line's identity. Azure repeats task ids, and only ever appends steps."""
     branches: str

@@ -7,7 +7,6 @@ The console imports this for titles, risks and reasons; only the engine calls `c
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -53,8 +52,7 @@ class Draft(Fact, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What the engine lends an action."""
 
     session: Session
@@ -66,8 +64,7 @@ class Context:
         return self.session.service_now()
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """One verb."""
 
     id: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
@@ -21,8 +21,7 @@ from .dialog import Dialog
 TITLE_WIDTH = 23
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     id: str
     key: str
     title: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from textual import on
 from textual.widget import Widget
 from textual.widgets import Button, Input
@@ -30,8 +29,7 @@ _SIGNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(msgspec.Struct, frozen=True):
     typed: str = ""
     understood: bool = False
 
