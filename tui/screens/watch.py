@@ -43,6 +43,7 @@ class WatchScreen(Screen[None]):
         self.console_app = app
         self.watched = id
         self._read: Job | None = None
+        self._composed = False
 
     @property
     def operation(self) -> Operation | None:
@@ -71,6 +72,7 @@ class WatchScreen(Screen[None]):
         yield KeyLine(id="watch-keys")
 
     def on_mount(self) -> None:
+        self._composed = True
         self.query_one(TaskTree).focus()
         self.set_interval(TICK_S, self._tick)
         self.jobs_changed()
@@ -107,7 +109,7 @@ class WatchScreen(Screen[None]):
 
     def jobs_changed(self) -> None:
         """Called by the app when the engine tells something new about jobs or operations."""
-        if not self.is_mounted:
+        if not self._composed:
             return
         job, operation = self.job, self.operation
         box = self.query_one("#watch")
