@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -143,8 +144,11 @@ def _step(target: FleetItem, disk: Disk, now: datetime, *, incremental: bool) ->
 def snapshot_name(disk_name: str, now: datetime) -> str:
     """Letters, digits, `_`, `-` and `.`, at most 80 of them; the time makes it new."""
     stamp = f"-{now:%Y%m%d-%H%M%S}"
-    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", disk_name)[: LONGEST_NAME - len(stamp)].strip(".-") or "disk"
-    return f"{stem}{stamp}"
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", disk_name).strip(".-") or "disk"
+    if stem != disk_name or len(stem) + len(stamp) > LONGEST_NAME:
+        # What tells the disks of one VM apart stands at the end of their names.
+        stamp = f"-{hashlib.sha256(disk_name.encode()).hexdigest()[:6]}{stamp}"
+    return f"{stem[: LONGEST_NAME - len(stamp)]}{stamp}"
 
 
 def _checks(target: FleetItem, chosen: Sequence[Disk]) -> tuple[Check, ...]:
