@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from .errors import NotFound, RecoveryError, Refused
-from .model import Details, ErrorNote, FleetItem, RawDocument, RecoveryPoint
+from .errors import NotFound, RecoveryError, Refused, Unreachable
+from .model import Backup, Details, ErrorNote, FleetItem, RawDocument, RecoveryPoint, Replication
 
 if TYPE_CHECKING:
     from .history import History
@@ -92,35 +92,58 @@ async def read_item(
 ) -> FleetItem:
     """The row anew from Resource Manager. A part that fails keeps what it had and leaves a note in `faults`;
     without `faults` the error is raised. `machine` False leaves the VM itself as it was read last."""
+    row, problems = await read_parts(session, item, machine=machine)
+    for problem in problems.values():
+        if faults is None:
+            raise problem
+        faults.append(problem.note())
+    return row
+
+
+async def read_parts(
+    session: Session, item: FleetItem, *, machine: bool = True, limits_s: Mapping[str, float] | None = None
+) -> tuple[FleetItem, dict[str, RecoveryError]]:
+    """The row anew, and what kept a part (`vm`, `backup`, `replication`) from being read: it is as it was
+    then. A part named in `limits_s` is given up after so many seconds."""
     from . import backup, compute, site_recovery
 
-    async def vm() -> FleetItem:
-        return await compute.read_vm(session, item.id)
+    problems: dict[str, RecoveryError] = {}
 
-    async def same() -> None:
-        return None
+    async def part(name: str, reading: Awaitable[Value], instead: Value) -> Value:
+        limit_s = (limits_s or {}).get(name)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await reading
+        except TimeoutError:
+            problems[name] = Unreachable(f"{item.name}, {name}: no answer within {limit_s:.0f} s.")
+        except RecoveryError as problem:
+            problems[name] = problem
+        return instead
 
-    read_backup = backup.read_item(session, item.backup.item_id) if item.backup else same()
-    read_replication = (
-        site_recovery.read_item(session, item.replication.item_id) if item.replication else same()
+    async def backup_now() -> Backup | None:
+        return await backup.read_item(session, item.backup.item_id) if item.backup else None
+
+    async def replication_now() -> Replication | None:
+        if item.replication is None:
+            return None
+        return await site_recovery.read_item(session, item.replication.item_id)
+
+    reading_vm = compute.read_vm(session, item.id) if machine and item.exists else _value(item)
+    row, backed_up, replicated = await asyncio.gather(
+        part("vm", reading_vm, item),
+        part("backup", backup_now(), item.backup),
+        part("replication", replication_now(), item.replication),
     )
-    row, backup_now, replication_now = await asyncio.gather(
-        _or_fault(vm() if machine and item.exists else _value(item), item, faults),
-        _or_fault(read_backup, item.backup, faults),
-        _or_fault(read_replication, item.replication, faults),
-    )
-    return msgspec.structs.replace(row, backup=backup_now, replication=replication_now)
+    return msgspec.structs.replace(row, backup=backed_up, replication=replicated), problems
 
 
 async def _value(value: Value) -> Value:
     return value
 
 
-async def _or_fault(reading: Awaitable[Value], instead: Value, faults: list[ErrorNote] | None) -> Value:
+async def _or_fault(reading: Awaitable[Value], instead: Value, faults: list[ErrorNote]) -> Value:
     try:
         return await reading
     except RecoveryError as problem:
-        if faults is None:
-            raise
         faults.append(problem.note())
         return instead

@@ -4,6 +4,7 @@ confirmed."""
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ import msgspec
 from . import preflight
 from .actions import by_id
 from .actions.spec import Action, Context, Draft, TargetKind
-from .details import read_item
+from .details import read_parts
 from .engine_console import Board
 from .errors import NotFound, RecoveryError, Refused, Throttled
 from .model import Check, FleetItem, Form, Job, Plan, Risk
@@ -30,6 +31,10 @@ READS_AT_ONCE = 6
 LONGEST_BATCH = 50
 LONGEST_WAIT_S = 10.0
 """A target that is throttled for no longer is waited for: the key was pressed, the budget is for this."""
+BESIDES_S = 8.0
+"""So long is waited for the parts of a row that an action does not need."""
+PLAN_GOOD_S = 600.0
+"""What a plan says of losses and ages is not true for longer; then it is made and shown anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Planner:
         self._board = board
         self._plans: OrderedDict[str, KeptPlan] = OrderedDict()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._unread: dict[str, dict[str, RecoveryError]] = {}
+        self._shown_at: dict[str, float] = {}
 
     def context(self) -> Context:
         return Context(session=self._session, jobs=self._board.jobs)
@@ -94,12 +101,23 @@ class Planner:
     def used(self, plan_id: str) -> None:
         """A plan is good for one confirmation."""
         self._plans.pop(plan_id, None)
+        self._shown_at.pop(plan_id, None)
+
+    def outdated(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job]) -> list[str]:
+        """Why the plan must be shown anew before it is confirmed: one line for each reason."""
+        lines = kept.changes_since(fresh)
+        shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
+        if shown_s > PLAN_GOOD_S:
+            lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
+        return lines
 
     async def fresh_targets(self, action: Action, keys: Sequence[str]) -> list[FleetItem | Job]:
-        if not keys or (len(keys) > 1 and not action.many) or len(keys) > LONGEST_BATCH:
+        """Each target once, however often and in whatever letters it is named."""
+        wanted = {key.lower(): key for key in keys}.values()
+        if not wanted or (len(wanted) > 1 and not action.many) or len(wanted) > LONGEST_BATCH:
             most = LONGEST_BATCH if action.many else 1
-            raise Refused(f"{action.title} takes one to {most} targets, not {len(keys)}.")
-        return list(await asyncio.gather(*(self._fresh(action, key) for key in dict.fromkeys(keys))))
+            raise Refused(f"{action.title} takes one to {most} targets, not {len(wanted)}.")
+        return list(await asyncio.gather(*(self._fresh(action, key) for key in wanted)))
 
     async def _fresh(self, action: Action, key: str) -> FleetItem | Job:
         async with self._reads:
@@ -122,7 +140,14 @@ class Planner:
         item = self._watcher.item(key.lower())
         if item is None:
             raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
-        row = await read_item(self._session, item)
+        needed = needed_part(action)
+        limits_s = {part: BESIDES_S for part in ("vm", "backup", "replication") if part != needed}
+        row, problems = await read_parts(self._session, item, limits_s=limits_s)
+        for part, problem in problems.items():
+            gone = part == "vm" and isinstance(problem, NotFound) and not action.azure_operation
+            if part == needed or gone:
+                raise problem
+        self._unread[row.key] = problems
         self._watcher.lay_over(row)
         return row
 
@@ -133,8 +158,9 @@ class Planner:
         missing = await asyncio.gather(*(self._permissions(draft) for draft in drafts))
         kept = assemble(action, answers, targets, drafts, missing, self._session.service_now())
         self._plans[kept.plan.id] = kept
+        self._shown_at[kept.plan.id] = time.monotonic()
         while len(self._plans) > PLANS_KEPT:
-            self._plans.popitem(last=False)
+            self.used(next(iter(self._plans)))
         return kept
 
     async def _draft(self, action: Action, target: FleetItem | Job, answers: Mapping[str, str]) -> Draft:
@@ -147,6 +173,9 @@ class Planner:
             checks = preflight.running_checks(
                 target, self._board.jobs.values(), self._board.operations.values()
             )
+            checks += preflight.unread_checks(self._unread.get(target.key, {}))
+        else:
+            checks = preflight.job_checks(target, self._board.operations.values())
         async with self._reads:
             try:
                 draft = await action.plan(self.context(), target, answers)
@@ -171,6 +200,14 @@ class Planner:
             else:
                 checks.append(preflight.permission_check(missing, name))
         return checks
+
+
+def needed_part(action: Action) -> str:
+    """The part of a row without which the action cannot be planned. A region that is down takes the VM and
+    perhaps its backup vault with it: that must not be in the way of its failover."""
+    if action.azure_operation:
+        return "replication"
+    return "backup" if action.id == "backup-now" else "vm"
 
 
 def known_target(job: Job, listed: Job | None) -> Job:

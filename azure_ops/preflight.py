@@ -26,6 +26,7 @@ def facts(target: FleetItem | Job) -> dict[str, str]:
         return {"job state": target.state_text or target.state, "may be cancelled": _yes(target.can_cancel)}
     found = {
         "exists": _yes(target.exists),
+        "power state": target.power_state,
         "disks": ", ".join(sorted(disk.id.lower() for disk in target.disks)),
     }
     if target.backup is not None:
@@ -37,6 +38,8 @@ def facts(target: FleetItem | Job) -> dict[str, str]:
             "replicated item": item.item_id.lower(),
             "replication state": item.protection_state,
             "active location": item.active_location,
+            "recovery region": item.recovery_region,
+            "recovery network": item.recovery_network_id.lower(),
             "test failover": item.test_failover_state,
             "allowed operations": ", ".join(sorted(item.allowed_operations)),
             "replication health": item.replication_health,
@@ -83,6 +86,42 @@ def running_checks(item: FleetItem, jobs: Iterable[Job], operations: Iterable[Op
         for job in others
     ]
     return found or [Check(label="Nothing else runs on it", state=CheckState.OK)]
+
+
+_PARTS = {"vm": "Virtual machine", "backup": "Backup item", "replication": "Replicated item"}
+
+
+def unread_checks(problems: Mapping[str, RecoveryError]) -> list[Check]:
+    """Parts that the action does not need and that could not be read just now."""
+    return [
+        Check(
+            label=f"{_PARTS.get(part, part)} could be read",
+            state=CheckState.UNKNOWN,
+            detail=problem.title,
+            fix="What is said of it is from an earlier look; the action does not need it.",
+        )
+        for part, problem in problems.items()
+    ]
+
+
+def job_checks(job: Job, operations: Iterable[Operation]) -> list[Check]:
+    """Whose job it is, before somebody stops it."""
+    ours = next((op for op in operations if op.job_id and op.job_id.lower() == job.id.lower()), None)
+    label = "Started from this azrecover"
+    if ours is not None:
+        return [Check(label=label, state=CheckState.OK, detail=_by(ours))]
+    return [
+        Check(
+            label=label,
+            state=CheckState.WARNING,
+            detail=f"no: somebody else or the policy started it, {_when(job.started_at)}",
+            fix="Ask whoever started it; they are not told by azrecover.",
+        )
+    ]
+
+
+def _by(operation: Operation) -> str:
+    return f"by {operation.confirmed_by or 'somebody'} at {operation.created_at:%H:%M:%S} UTC"
 
 
 def replication_checks(item: FleetItem, now: datetime) -> list[Check]:

@@ -88,7 +88,7 @@ class Runner:
         self._hold(keys, kept.plan.id)
         try:
             fresh = await self._planner.fresh_targets(kept.action, keys)
-            changes = kept.changes_since(fresh)
+            changes = self._planner.outdated(kept, fresh)
             if changes:
                 self._planner.used(kept.plan.id)
                 return wire.Replanned(plan=await self._planner.remake(kept, fresh), changes=tuple(changes))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from azure_ops.actions import ALL, by_id, replicated
 from azure_ops.actions.backup_now import parse_expiry
 from azure_ops.actions.snapshot_disks import LONGEST_NAME, snapshot_name
+from azure_ops.actions.spec import Draft
+from azure_ops.engine_console import Board
 from azure_ops.errors import Refused
 from azure_ops.model import (
     Backup,
@@ -24,6 +28,7 @@ from azure_ops.model import (
     Replication,
     Risk,
 )
+from azure_ops.planner import PLAN_GOOD_S, Planner, assemble
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
 VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web-01"
@@ -190,3 +195,22 @@ def test_a_snapshot_name_is_one_that_azure_takes(disk: str) -> None:
     assert name.endswith("-20260822-140000")
     assert name[0].isalnum()
     assert all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name)
+
+
+def test_snapshots_of_disks_whose_names_differ_only_at_the_end_have_different_names() -> None:
+    vm_name = "a-virtual-machine-with-a-name-that-is-as-long-as-azure-allows-it"
+    disks = [f"{vm_name}_DataDisk_{lun}" for lun in range(3)] + ["data 1", "data-1"]
+    assert len({snapshot_name(disk, NOW) for disk in disks}) == len(disks)
+    assert snapshot_name("web-01_OsDisk", NOW) == "web-01_OsDisk-20260822-140000"
+
+
+def test_a_plan_that_lay_open_for_long_is_shown_anew() -> None:
+    planner = Planner(cast(Any, None), cast(Any, None), Board(service_now=lambda: NOW))
+    kept = assemble(by_id("failover"), {}, [vm()], [Draft()], [[]], NOW)
+    planner._plans[kept.plan.id] = kept
+    planner._shown_at[kept.plan.id] = time.monotonic() - PLAN_GOOD_S + 5
+    assert planner.outdated(kept, [vm()][: len(kept.targets)]) == []
+    planner._shown_at[kept.plan.id] -= 10
+    assert planner.outdated(kept, [vm()][: len(kept.targets)]) == [
+        "the plan was made 10m 5s ago: what is lost may be more now"
+    ]

@@ -95,7 +95,7 @@ def test_a_group_that_fails_over_together_is_named() -> None:
 
 def test_only_what_a_plan_relies_on_makes_it_void() -> None:
     before = preflight.facts(vm())
-    calm = vm(power_state=PowerState.STOPPED, replication=replication(rpo_s=900, rpo_calculated_at=NOW))
+    calm = vm(replication=replication(rpo_s=900, rpo_calculated_at=NOW))
     assert preflight.changes("web-01", before, preflight.facts(calm)) == []
     moved = vm(replication=replication(test_failover_state="WaitingForCompletion", allowed_operations=()))
     lines = preflight.changes("web-01", before, preflight.facts(moved))
@@ -103,6 +103,8 @@ def test_only_what_a_plan_relies_on_makes_it_void() -> None:
         "web-01: test failover was nothing, is WaitingForCompletion now",
         "web-01: allowed operations was TestFailover, UnplannedFailover, is nothing now",
     ]
+    stopped = preflight.changes("web-01", before, preflight.facts(vm(power_state=PowerState.STOPPED)))
+    assert stopped == ["web-01: power state was unknown, is stopped now"]
     gone = preflight.changes("web-01", before, preflight.facts(vm(replication=None)))
     assert any("replicated item" in line for line in gone)
 
