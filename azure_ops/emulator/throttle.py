@@ -37,6 +37,9 @@ class Throttle:
         self._real_s = real_s
         self._buckets: dict[tuple[str, ...], Bucket] = {}
         self._windows: dict[tuple[str, ...], Window] = {}
+        self._hours_s = 0.0
+        self._real_at_s = real_s()
+        self._world_at = clock.now()
 
     def spend(self, principal: Principal, method: str, path: str, action: str) -> Spending:
         parts = path.lower().split("/")
@@ -98,7 +101,7 @@ class Throttle:
         limit = recovery_services_limit(action)
         pace = max(1.0, self._clock.speed)
         window = self._window(("recovery", subscription, action.lower()), limit)
-        wait_s = window.take(self._real_s() * pace, HOUR_S)
+        wait_s = window.take(self._hourly_s(), HOUR_S)
         headers["x-ms-ratelimit-remaining-subscription-resource-requests"] = str(window.left)
         if not wait_s:
             return None
@@ -162,6 +165,14 @@ class Throttle:
                 "details": [{"code": "TooManyRequests", "target": family, "message": "Too many requests."}]
             },
         )
+
+    def _hourly_s(self) -> float:
+        """Seconds on the time of the hourly windows: the faster of real and world time, step by step, so
+        that a change of speed or a jump of the clock neither holds a window open nor turns it back."""
+        real_at_s, world_at = self._real_s(), self._clock.now()
+        self._hours_s += max(real_at_s - self._real_at_s, (world_at - self._world_at).total_seconds())
+        self._real_at_s, self._world_at = real_at_s, world_at
+        return self._hours_s
 
     def _bucket(self, key: tuple[str, ...], size: int, refill_per_s: float) -> Bucket:
         bucket = self._buckets.get(key)

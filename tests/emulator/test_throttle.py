@@ -33,7 +33,7 @@ class Seconds:
 
 def throttle(speed: float = 0, enabled: bool = True) -> tuple[Throttle, Seconds]:
     seconds = Seconds()
-    clock = Clock(datetime(2026, 8, 22, tzinfo=UTC), speed)
+    clock = Clock(datetime(2026, 8, 22, tzinfo=UTC), speed, seconds)
     return Throttle(clock, enabled, seconds), seconds
 
 
@@ -84,6 +84,34 @@ def test_the_hour_of_recovery_services_passes_with_the_world(speed: float, wait_
     other = "Microsoft.RecoveryServices/vaults/backupProtectedItems/read"
     assert tested.spend(OPERATOR_APP, "GET", SUB, other).refusal is None
     seconds.now += wait_s
+    assert tested.spend(OPERATOR_APP, "GET", SUB, JOBS).refusal is None
+
+
+@pytest.mark.parametrize(("before", "after", "wait_s"), [(60, 1, 2250), (1, 60, 60), (100, 0, 1350)])
+def test_a_window_outlives_a_change_of_speed(before: float, after: float, wait_s: int) -> None:
+    seconds = Seconds()
+    clock = Clock(datetime(2026, 8, 22, tzinfo=UTC), before, seconds)
+    tested = Throttle(clock, True, seconds)
+    for _ in range(450):
+        assert tested.spend(OPERATOR_APP, "GET", SUB, JOBS).refusal is None
+        seconds.now += 0.05
+    clock.set_speed(after)
+    refusal = tested.spend(OPERATOR_APP, "GET", SUB, JOBS).refusal
+    assert refusal is not None
+    assert f"after '{wait_s}' seconds" in refusal.message
+    seconds.now += wait_s
+    assert tested.spend(OPERATOR_APP, "GET", SUB, JOBS).refusal is None
+
+
+def test_a_jump_of_the_clock_is_time_for_the_windows() -> None:
+    seconds = Seconds()
+    clock = Clock(datetime(2026, 8, 22, tzinfo=UTC), 0, seconds)
+    tested = Throttle(clock, True, seconds)
+    for _ in range(451):
+        seconds.now += 0.05
+        spent = tested.spend(OPERATOR_APP, "GET", SUB, JOBS)
+    assert spent.refusal is not None
+    clock.advance(3600)
     assert tested.spend(OPERATOR_APP, "GET", SUB, JOBS).refusal is None
 
 
