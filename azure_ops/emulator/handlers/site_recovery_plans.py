@@ -13,6 +13,14 @@ from .site_recovery_states import allowed_operations
 ROUTES = Routes()
 PLAN = VAULT + "/replicationRecoveryPlans/{plan}"
 PLAN_ACTION = ACTION + "/replicationRecoveryPlans"
+OPERATIONS = (
+    "testFailover",
+    "testFailoverCleanup",
+    "plannedFailover",
+    "unplannedFailover",
+    "failoverCommit",
+    "reProtect",
+)
 
 
 def plan_document(world: World, plan: RecoveryPlan, *, detail: bool) -> dict[str, Json]:
@@ -87,7 +95,10 @@ def get_plan(ctx: Context) -> Answer:
     return Answer(200, plan_document(ctx.world, plan, detail=True))
 
 
-@ROUTES.post(PLAN + "/{operation}", action=PLAN_ACTION + "/write")
-def run_plan(ctx: Context) -> Answer:
+def _run_plan(ctx: Context) -> Answer:
     require(ctx, RecoveryPlan, PLAN.format_map(ctx.params))
-    raise not_modelled(f"the operation {ctx.params['operation']} of a recovery plan")
+    raise not_modelled(f"the operation {ctx.path.rstrip('/').rsplit('/', 1)[-1]} of a recovery plan")
+
+
+for operation in OPERATIONS:
+    ROUTES.add("POST", f"{PLAN}/{operation}", action=f"{PLAN_ACTION}/{operation}/action")(_run_plan)
