@@ -76,6 +76,7 @@ def _serve_words(words: argparse.ArgumentParser) -> None:
     words.add_argument("--port", type=_port, help="for HTTPS (default: as before, or any)")
     words.add_argument("--now", type=_moment, metavar="ISO", help="the world's time at the start")
     words.add_argument("--no-throttle", action="store_true", help="keep no budgets and refuse nothing")
+    words.add_argument("--page-size", type=_size, metavar="N", help="at most so many on a page of a list")
     words.add_argument("--token-lifetime", type=int, default=86_400, metavar="S", help="in real seconds")
     words.add_argument("--fresh", action="store_true", help="forget the world in the folder")
     words.add_argument("--reuse", action="store_true", help="if one runs already, print its line")
@@ -124,6 +125,12 @@ def _speed(text: str) -> float:
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
     return int(text)
 
 

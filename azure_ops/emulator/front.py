@@ -41,6 +41,7 @@ class Front:
         throttle: Throttle,
         faults: FaultTable,
         timekeeper: Timekeeper,
+        page_limit: int = 0,
     ) -> None:
         self.world = world
         self.base_url = ""
@@ -49,6 +50,7 @@ class Front:
         self._throttle = throttle
         self._faults = faults
         self._timekeeper = timekeeper
+        self._page_limit = page_limit
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         request = await replies.read(http)
@@ -199,6 +201,7 @@ class Front:
             headers=request.headers,
             body=_json(request.body),
             now=now,
+            page_limit=self._page_limit,
         )
 
 

@@ -32,6 +32,7 @@ class Options:
     port: int | None = None
     now: datetime | None = None
     throttle: bool = True
+    page_limit: int = 0
     token_lifetime_s: int = 86_400
     fresh: bool = False
 

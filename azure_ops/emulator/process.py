@@ -37,6 +37,7 @@ async def _serve(state: StateDir, options: argparse.Namespace) -> int:
             port=options.port,
             now=options.now,
             throttle=not options.no_throttle,
+            page_limit=options.page_size or 0,
             token_lifetime_s=options.token_lifetime,
             fresh=options.fresh,
         ),
@@ -82,7 +83,7 @@ def _start(state: StateDir, options: argparse.Namespace) -> int:
 
 def _passed_on(options: argparse.Namespace) -> list[str]:
     arguments: list[str] = []
-    for name in ("state", "fleet", "speed", "seed", "port", "token_lifetime"):
+    for name in ("state", "fleet", "speed", "seed", "port", "page_size", "token_lifetime"):
         value = getattr(options, name)
         if value is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]

@@ -63,6 +63,8 @@ class Context:
     """Keys in lower case."""
     body: Json | None
     now: datetime
+    page_limit: int = 0
+    """No list gives more on a page than this; 0 leaves it to the list."""
 
     @property
     def api_version(self) -> str:
@@ -162,7 +164,7 @@ def paged(ctx: Context, items: list[Any], size: int, skip_key: str = "$skiptoken
     token = ctx.query.get(skip_key.lower(), "") or "0"
     if not token.isdecimal():
         raise Refusal(400, "InvalidSkipToken", f"The skip token '{token}' is invalid.")
-    start = int(token)
+    start, size = int(token), min(size, ctx.page_limit or size)
     page: dict[str, Json] = {"value": items[start : start + size]}
     if start + size < len(items):
         query = {k: v for k, v in ctx.query.items() if k != skip_key.lower()}

@@ -49,7 +49,9 @@ class Server:
         self._faults = FaultTable(self.world.failing_steps)
         self._timekeeper = Timekeeper(self.world.store, self.world.clock)
         throttle = Throttle(self.world.clock, options.throttle)
-        self._front = Front(self.world, all_routes(), tokens, throttle, self._faults, self._timekeeper)
+        self._front = Front(
+            self.world, all_routes(), tokens, throttle, self._faults, self._timekeeper, options.page_limit
+        )
         self._identity = Identity(tokens, self._secrets.identity_header)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
