@@ -14,6 +14,10 @@ from .answers import Answer
 Kind = Literal["status", "reset", "slow", "cut", "malformed", "expired-token", "fail-step"]
 
 DEFAULT_ERRORS = {
+    403: ("AuthorizationFailed", "The client does not have authorization to perform this action."),
+    404: ("ResourceNotFound", "The resource was not found."),
+    409: ("Conflict", "Another operation is in progress on the resource."),
+    412: ("PreconditionFailed", "The resource has changed meanwhile."),
     429: ("TooManyRequests", "The request was throttled. Please try again later."),
     500: ("InternalServerError", "Encountered internal server error."),
     502: ("BadGatewayConnection", "The network connectivity issue encountered."),

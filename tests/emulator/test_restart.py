@@ -18,6 +18,7 @@ from ..conftest import EmulatorFactory
 from ..support import Emulator
 from .test_server import first_item, first_vault
 
+QUERIES = ("resources", "recoveryservicesresources")
 BACKUP = {"properties": {"objectType": "IaasVMBackupRequest"}}
 
 
@@ -31,7 +32,9 @@ def everything(emulator: Emulator) -> dict[str, object]:
         *(f"{vault}/{each}" for each in ("backupProtectedItems", "backupJobs", "backupPolicies")),
         *(f"{vault}/{each}" for each in ("replicationProtectedItems", "replicationJobs")),
     ]
-    return {path: emulator.get(path).body for path in lists}
+    graph = "/providers/Microsoft.ResourceGraph/resources"
+    answers: dict[str, object] = {path: emulator.get(path).raw for path in lists}
+    return answers | {query: emulator.post(graph, {"query": query}).raw for query in QUERIES}
 
 
 def job_of(emulator: Emulator) -> dict[str, object]:

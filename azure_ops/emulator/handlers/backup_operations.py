@@ -11,12 +11,16 @@ from ..answers import Answer, Json, Refusal
 from ..clock import wire_time
 from ..records.backup import BackupOperation, Vault
 from ..routing import Context, Routes
+from ..store import Event
+from ..world import World, happens
 from .backup import ITEM, ITEM_ACTION
 from .formats import NOT_YET, dotnet_ticks
 from .vaults import PROVIDER, VAULT, find_vault
 
 ROUTES = Routes()
 JOB = VAULT + "/backupJobs/{job}"
+REMEMBERED_S = 86_400.0
+"""So long an operation can still be asked for; its job stays."""
 
 
 def start_operation(
@@ -32,6 +36,7 @@ def start_operation(
         job_id=job_id,
     )
     ctx.world.store.save(operation)
+    ctx.world.happens_in(REMEMBERED_S, "backup.operation_forgotten", {"operation_id": operation.id})
     under, name, ticks = (
         f"{ctx.base_url}{quote(subject_id, safe='/;')}",
         operation.name,
@@ -45,6 +50,13 @@ def start_operation(
         **_again(ctx),
     }
     return Answer(202, None, headers)
+
+
+@happens("backup.operation_forgotten")
+def forget_operation(world: World, event: Event) -> None:
+    operation = world.store.find(BackupOperation, event.payload["operation_id"])
+    if operation is not None:
+        world.store.delete(operation)
 
 
 def _find_operation(ctx: Context) -> BackupOperation:

@@ -11,12 +11,14 @@ from ..answers import Answer, Json, Refusal
 from ..records.compute import ComputeOperation, Disk, Snapshot, VirtualMachine
 from ..routing import Context, Routes
 from ..store import Event
-from ..world import World
+from ..world import World, happens
 from .compute_disks import disk_document, snapshot_document
 from .formats import compute_time, dotnet_ticks
 
 ROUTES = Routes()
 LOCATION = "/subscriptions/{sub}/providers/Microsoft.Compute/locations/{location}"
+REMEMBERED_S = 86_400.0
+"""So long a finished operation can still be asked for."""
 TARGETS = {kind.__name__: kind for kind in (VirtualMachine, Disk, Snapshot)}
 
 
@@ -59,6 +61,14 @@ def end_operation(world: World, operation: ComputeOperation, error: tuple[str, s
     operation.error = error
     operation.ended_at = world.clock.now()
     world.store.save(operation)
+    world.happens_in(REMEMBERED_S, "compute.operation_forgotten", {"operation_id": operation.id})
+
+
+@happens("compute.operation_forgotten")
+def forget_operation(world: World, event: Event) -> None:
+    operation = world.store.find(ComputeOperation, event.payload["operation_id"])
+    if operation is not None:
+        world.store.delete(operation)
 
 
 def preempt_operations(world: World, target_id: str) -> None:

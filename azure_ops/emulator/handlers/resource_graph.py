@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ def query_resources(ctx: Context) -> Answer:
     try:
         return Answer(200, _answer(ctx, body))
     except QueryError as error:
-        correlation_id = ctx.headers.get("x-ms-correlation-request-id") or ctx.world.store.new_guid()
+        correlation_id = ctx.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4())
         raise error.refusal(ctx.now, correlation_id) from None
 
 

@@ -101,7 +101,7 @@ def service_refusal(
             "possibleCauses": causes,
             "recommendedAction": action,
             "clientRequestId": ctx.client_request_id,
-            "activityId": ctx.world.store.new_guid(),
+            "activityId": str(uuid.uuid4()),  # not from the world's chance: a refusal changes nothing
         }
     ]
     return Refusal(status, code, message, extra={"details": details})
