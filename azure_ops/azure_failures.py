@@ -35,6 +35,8 @@ _MISSING_ACTION = re.compile(r"perform action '([^']+)'", re.IGNORECASE)
 _MISSING_SCOPE = re.compile(r"over scope '([^']+)'", re.IGNORECASE)
 CONNECTION_FAILED = "ConnectionFailed"
 """The code of an Unreachable whose request never left: no address, no connection, no TLS."""
+_GATEWAY_GAVE_UP = (408, 499)
+"""Refusals in number only: whoever stands in between stopped waiting."""
 ANSWER_LOST = "AnswerLost"
 """The code of an Unreachable whose request may have arrived."""
 
@@ -69,10 +71,12 @@ class azure_errors:
 def certainly_not_done(error: RecoveryError) -> bool:
     """True when a changing request that ended with this error was refused or never left this machine; False
     when the service may have taken it, so that it has to be looked up."""
+    if error.status is not None and 400 <= error.status < 500 and error.status not in _GATEWAY_GAVE_UP:
+        return True
     if isinstance(error, Unreachable):
         return error.code in (CONNECTION_FAILED, "CaFileUnusable")
-    if isinstance(error, ServiceFailed):
-        return error.status is not None and error.status < 500 and error.status >= 400
+    if error.status is not None:
+        return False
     refusals = (SignInNeeded, NotAllowed, NotFound, Busy, InvalidState, Throttled, QuotaExceeded)
     return isinstance(error, refusals)
 

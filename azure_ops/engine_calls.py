@@ -78,6 +78,9 @@ async def _service_result(services: Services, console: Console, request: wire.Re
             return await services.runner.confirm(
                 request, confirmed_by=console.label, read_only=console.read_only
             )
+        case wire.GiveUp():
+            await services.runner.give_up(request, given_up_by=console.label, read_only=console.read_only)
+            return wire.Done()
         case wire.GetStatus() | wire.Stop() | wire.Pause():
             raise AssertionError("answered without services")
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from . import paths
-from .cloud import add_arguments, from_namespace
+from . import paths, wire
+from .client import EngineClient
+from .cloud import CloudSettings, add_arguments, from_namespace
 from .errors import RecoveryError
 from .journal import Entry
 from .journal_reader import Reader, without_resume
@@ -25,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"There is no journal yet at {path}.")
             return 0
         reader = Reader(path)
+        if arguments.command == "give-up":
+            return _give_up(reader, from_namespace(arguments), arguments.id, arguments.reason)
         if arguments.command == "list":
             _list(reader)
         elif arguments.command == "show":
@@ -48,11 +52,16 @@ def _parser() -> argparse.ArgumentParser:
         ("list", "one line for each operation"),
         ("show", "one operation with its plan and events"),
         ("export", "everything as JSON, one line each"),
+        ("give-up", "end the waiting for an operation of which nothing can be learned any more"),
     ):
         command = commands.add_parser(name, help=text)
         add_arguments(command)
-        command.add_argument("--file", type=Path, help="another journal file")
-        if name == "show":
+        if name != "give-up":
+            command.add_argument("--file", type=Path, help="another journal file")
+        else:
+            command.set_defaults(file=None)
+            command.add_argument("--reason", required=True, help="why; kept in the journal with your name")
+        if name in ("show", "give-up"):
             command.add_argument("id", help="an operation's id, or its beginning")
         if name == "export":
             command.add_argument(
@@ -67,16 +76,42 @@ def _list(reader: Reader) -> None:
                     f"{entry.action:<22}  {entry.target_name}  {entry.message}"))  # fmt: skip
 
 
-def _show(reader: Reader, wanted: str) -> int:
+def _one(reader: Reader, wanted: str) -> Entry | None:
     found = [entry for entry in without_resume(reader.entries()) if entry.id.startswith(wanted)]
-    if len(found) != 1:
-        many = "no operation" if not found else f"{len(found)} operations"
-        print(f"azrecover journal: {many} with an id that begins with {plain(wanted)}.", file=sys.stderr)
+    if len(found) == 1:
+        return found[0]
+    many = "no operation" if not found else f"{len(found)} operations"
+    print(f"azrecover journal: {many} with an id that begins with {plain(wanted)}.", file=sys.stderr)
+    return None
+
+
+def _give_up(reader: Reader, settings: CloudSettings, wanted: str, reason: str) -> int:
+    """Only the engine writes the journal: it is asked to."""
+    entry = _one(reader, wanted)
+    if entry is None:
         return 1
-    for line in _lines(found[0]):
+    asyncio.run(_ask_to_give_up(settings, wire.GiveUp(operation_id=entry.id, reason=plain(reason)[:500])))
+    print(plain(f"{entry.title}: given up. What became of it is to be looked up in Azure."))
+    return 0
+
+
+async def _ask_to_give_up(settings: CloudSettings, request: wire.GiveUp) -> None:
+    client = EngineClient(settings, lambda _: None, lambda *_: None)
+    await client.connect()
+    try:
+        await client.call(request)
+    finally:
+        await client.close()
+
+
+def _show(reader: Reader, wanted: str) -> int:
+    found = _one(reader, wanted)
+    if found is None:
+        return 1
+    for line in _lines(found):
         print(plain(line))
     for event in reader.events():
-        if event.operation_id == found[0].id:
+        if event.operation_id == found.id:
             print(plain(f"  {event.at:%Y-%m-%d %H:%M:%S}Z  {event.phase:<9}  {event.text}"))
     return 0
 

@@ -267,10 +267,12 @@ class Phase(StrEnum):
     """The engine died between `intended` and the answer: looked up, never sent again."""
     NOT_SENT = "not-sent"
     """Looked up and not found, or refused before anything was sent."""
+    GIVEN_UP = "given-up"
+    """Nothing can be learned of it any more, and somebody said so: what became of it is not known."""
 
     @property
     def ended(self) -> bool:
-        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT)
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT, Phase.GIVEN_UP)
 
 
 class ErrorNote(Fact, frozen=True, kw_only=True):

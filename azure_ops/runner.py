@@ -64,7 +64,7 @@ class Runner:
         self._entries: dict[str, Entry] = {}
         self._held: dict[str, str] = {}
         self._sending = asyncio.Semaphore(SENT_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._durations: dict[str, list[float]] = {}
 
     # plans
@@ -170,8 +170,8 @@ class Runner:
 
     def _start(self, entry: Entry) -> None:
         task = asyncio.create_task(self._live(entry), name=f"operation {entry.id[:8]}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[entry.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(entry.id, None))
 
     async def _live(self, entry: Entry) -> None:
         """From where the entry stands to its end."""
@@ -192,14 +192,42 @@ class Runner:
         self._ended(entry)
 
     def _tell_lost(self, entry: Entry, problem: Exception) -> None:
+        """Its row must not go on looking as if somebody watched it."""
+        title = f"no longer followed: azrecover failed inside ({type(problem).__name__})"
+        text = "It goes on in Azure. `azrecover engine stop` and a new start take it up again."
+        self._follower.unreadable.add(entry.id)
+        self.record(msgspec.structs.replace(entry, message=f"{title}. {text}"), title)
         self._on_notice(
             wire.Notice(
-                severity="error",
-                title=f"{entry.title} is no longer followed: {type(problem).__name__}.",
-                text="It goes on in Azure. `azrecover engine stop` and a new start take it up again.",
-                operation_id=entry.id,
+                severity="error", title=f"{entry.title} is {title}.", text=text, operation_id=entry.id
             )
         )
+
+    async def give_up(self, request: wire.GiveUp, *, given_up_by: str, read_only: bool) -> None:
+        """Ends the waiting for an operation of which nothing can be learned. Raises Refused."""
+        if read_only or self._read_only:
+            raise Refused("This console is read-only.", "The operation is left as it is.")
+        entry = self._entries.get(request.operation_id)
+        if entry is None or entry.phase.ended:
+            raise Refused("No such operation is waited for.", "See `azrecover journal list`.")
+        if entry.id not in self._follower.unreadable:
+            raise Refused(
+                f"{entry.title} can still be followed: {entry.message}.",
+                "Wait for its end, or cancel its job (K). Only what cannot be read can be given up.",
+            )
+        task = self._tasks.get(entry.id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        entry = self._entries[entry.id]
+        if entry.phase.ended:
+            return
+        message = f"given up by {given_up_by}, what became of it is not known: {request.reason}"
+        entry = msgspec.structs.replace(
+            entry, phase=Phase.GIVEN_UP, ended_at=datetime.now(UTC), message=message
+        )
+        self.record(entry, message)
+        self._ended(entry)
 
     def _ended(self, entry: Entry) -> None:
         self._durations.pop(entry.action, None)
@@ -265,10 +293,11 @@ class Runner:
 
     async def close(self) -> None:
         """Stop watching; operations go on in Azure and the next engine takes them up."""
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 def action_title(action: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +13,7 @@ import msgspec
 
 from .actions import by_id
 from .actions.spec import Context
-from .errors import RecoveryError, StateUnusable
+from .errors import NotFound, RecoveryError, StateUnusable
 from .journal import Entry
 from .model import Job, JobKind, JobState, Phase
 from .operations import JOB_PHASES, end_line, job_duration_s, job_error, job_signature, progress_line
@@ -28,11 +29,17 @@ log = logging.getLogger(__name__)
 
 LOOKED_UP_FOR = timedelta(seconds=120)
 """Of the service's time after the request may have left: a job that is not listed by then was never made."""
+LOOKED_UP_AT_LEAST_S = 60.0
+"""Of this machine's time since the looking began: a clock that jumps must not shorten it."""
 LOOK_PAUSES_S = (2.0, 4.0, 8.0, 15.0, 30.0)
 LONGEST_LOOK_PAUSE_S = 60.0
 OPERATION_POLL_S = 3.0
 """Until the service has told which job it made."""
 MISSED_READS_TOLD = 3
+NOT_FOUND = {
+    "cancel-job": "was not sent: the job shows no cancellation",
+    "snapshot-disks": "was not sent: there is no such snapshot",
+}
 
 
 class Record(Protocol):
@@ -53,6 +60,8 @@ class Follower:
         self._watcher = watcher
         self._context = context
         self._record = record
+        self.unreadable: set[str] = set()
+        """Operations of which nothing can be learned now."""
 
     async def send(self, entry: Entry) -> Entry:
         """The one request. What comes back is submitted, ended, or in doubt."""
@@ -109,26 +118,34 @@ class Follower:
         find = by_id(entry.action).find
         assert find is not None
         pauses = list(LOOK_PAUSES_S)
+        began = time.monotonic()
         while True:
             try:
                 found = await find(self._context(), entry)
             except RecoveryError as problem:
-                if entry.message != f"in doubt, cannot be looked up: {problem.title}":
-                    entry = _with(entry, message=f"in doubt, cannot be looked up: {problem.title}")
+                self.unreadable.add(entry.id)
+                message = f"in doubt, cannot be looked up: {problem.title} {_way_out(entry)}"
+                if entry.message != message:
+                    entry = _with(entry, message=message)
                     self._record(entry, entry.message)
             else:
+                self.unreadable.discard(entry.id)
                 if found is not None:
                     return self._adopt(entry, found, "found at the service")
-                if self._session.service_now() > entry.service_created_at + LOOKED_UP_FOR:
-                    entry = _with(
-                        entry,
-                        phase=Phase.NOT_SENT,
-                        ended_at=_now(),
-                        message="was not sent: the service has no job",
-                    )
-                    self._record(entry, "looked up and not found: not sent")
-                    return entry
+                if self._looked_long_enough(entry, began):
+                    return self._not_found(entry)
             await asyncio.sleep(self._pace.seconds(pauses.pop(0) if pauses else LONGEST_LOOK_PAUSE_S))
+
+    def _looked_long_enough(self, entry: Entry, began: float) -> bool:
+        looked_s = time.monotonic() - began
+        over = self._session.service_now() > entry.service_created_at + LOOKED_UP_FOR
+        return over and looked_s >= self._pace.seconds(LOOKED_UP_AT_LEAST_S)
+
+    def _not_found(self, entry: Entry) -> Entry:
+        message = NOT_FOUND.get(entry.action, "was not sent: the service has no job")
+        entry = _with(entry, phase=Phase.NOT_SENT, ended_at=_now(), message=message)
+        self._record(entry, f"looked up and not found: {message}")
+        return entry
 
     async def follow(self, entry: Entry) -> Entry:
         """To the end of its job, or of its ARM operation when it has no job."""
@@ -140,11 +157,13 @@ class Follower:
             except RecoveryError as problem:
                 missed += 1
                 if missed == MISSED_READS_TOLD:
-                    entry = _with(entry, message=f"cannot be read now, goes on in Azure: {problem.title}")
+                    self.unreadable.add(entry.id)
+                    entry = _with(entry, message=_unread_line(entry, problem))
                     self._record(entry, entry.message)
                 await asyncio.sleep(self._pace.seconds(min(5.0 * 2**missed, LONGEST_LOOK_PAUSE_S)))
                 continue
             missed = 0
+            self.unreadable.discard(entry.id)
             if job is None:
                 continue
             ended = self._end(entry, job)
@@ -170,7 +189,14 @@ class Follower:
             self._watcher.saw_job(job)
             return entry, job
         await asyncio.sleep(self._pace.seconds(OPERATION_POLL_S))
-        told = await jobs.operation_status(self._session, Submitted(resume=entry.resume))
+        try:
+            told = await jobs.operation_status(self._session, Submitted(resume=entry.resume))
+        except RecoveryError as problem:
+            # The address is kept for hours only; the job carries our request id for as long as it is listed.
+            found = None if problem.retryable else await self._find(entry)
+            if found is None:
+                raise
+            told = jobs.OperationStatus(state=JobState.RUNNING, job_id=found.job_id)
         if told.job_id:
             entry = _with(entry, job_id=told.job_id)
             self._record(entry, "the job is known")
@@ -185,6 +211,10 @@ class Follower:
             ended_at=told.ended_at,
             errors=(told.error,) if told.error else (),
         )
+
+    async def _find(self, entry: Entry) -> Submitted | None:
+        find = by_id(entry.action).find
+        return None if find is None else await find(self._context(), entry)
 
     def _end(self, entry: Entry, job: Job) -> Entry | None:
         """The entry at its end, None while it goes on."""
@@ -203,6 +233,16 @@ class Follower:
         return _with(
             entry, phase=phase, message=message, error=error, ended_at=_now(), duration_s=max(0.0, duration_s)
         )
+
+
+def _unread_line(entry: Entry, problem: RecoveryError) -> str:
+    if isinstance(problem, NotFound):
+        return f"Azure knows its job no more, how it ended is unknown: {problem.title} {_way_out(entry)}"
+    return f"cannot be read now, goes on in Azure: {problem.title}"
+
+
+def _way_out(entry: Entry) -> str:
+    return f"(`azrecover journal give-up {entry.id[:8]}` ends the waiting)"
 
 
 def _end_of_cancel(job: Job) -> tuple[Phase, str, None]:

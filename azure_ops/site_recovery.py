@@ -136,7 +136,8 @@ async def similar_jobs(
 async def _candidates(
     session: Session, vault_id: str, scenario: str, target: str, since: datetime
 ) -> list[Job]:
-    """Likely ones first. A list entry has no request id, and a job just taken neither name nor target."""
+    """Likely ones first, and all of those: one that is left out would be declared not sent. A list entry
+    has no request id, and a job just taken neither name nor target."""
     jobs = await list_jobs(session, vault_id, since - _LOOK_BACK)
 
     def unlikeliness(job: Job) -> int:
@@ -144,7 +145,9 @@ async def _candidates(
             return 0
         return (job.operation != scenario) + (job.target_name.lower() != target.lower())
 
-    return sorted(jobs, key=unlikeliness)[:_MOST_CANDIDATES]
+    likely = [job for job in jobs if not unlikeliness(job)]
+    rest = sorted((job for job in jobs if unlikeliness(job)), key=unlikeliness)
+    return [*likely, *rest[:_MOST_CANDIDATES]]
 
 
 # changing ---------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -91,6 +91,13 @@ class Confirm(Message, frozen=True, kw_only=True):
     understood: bool = False
 
 
+class GiveUp(Message, frozen=True, kw_only=True):
+    """End the waiting for an operation of which nothing can be learned; its target is free then."""
+
+    operation_id: str
+    reason: str
+
+
 class Refresh(Message, frozen=True, kw_only=True):
     pass
 
@@ -107,7 +114,9 @@ class Stop(Message, frozen=True, kw_only=True):
     """Ends the engine; operations go on in Azure and are taken up again by the next engine."""
 
 
-Request = GetDetails | GetRaw | GetJob | Prepare | MakePlan | Confirm | Refresh | Pause | GetStatus | Stop
+Request = (
+    GetDetails | GetRaw | GetJob | Prepare | MakePlan | Confirm | GiveUp | Refresh | Pause | GetStatus | Stop
+)
 
 
 class Call(Message, frozen=True, kw_only=True):

@@ -39,6 +39,7 @@ PHASE = {
     Phase.CANCELLED: Cell("■ cancelled", Tone.DIM),
     Phase.UNKNOWN: Cell("? in doubt", Tone.WARN),
     Phase.NOT_SENT: Cell("✖ not sent", Tone.WARN),
+    Phase.GIVEN_UP: Cell("? given up", Tone.WARN),
 }
 
 _HEALTH = {

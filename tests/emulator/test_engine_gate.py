@@ -3,7 +3,10 @@ named twice, a plan that lay open, somebody else's job."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 
 from azure_ops import wire
-from azure_ops.errors import RecoveryError
+from azure_ops.errors import Busy, RecoveryError, Refused
 from azure_ops.model import Check, CheckState, Phase, Plan
 
 from ..support import Emulator
@@ -119,3 +122,51 @@ async def test_cancelling_says_whose_job_it_is(world: EngineWorld) -> None:
     job = next(job for job in console.jobs.values() if job.target_key == other.key and job.can_cancel)
     theirs = await console.plan("cancel-job", [job.id])
     assert check(theirs, "Started from this azrecover").state is CheckState.WARNING
+
+
+async def test_an_operation_that_cannot_be_looked_up_holds_its_target_until_it_is_given_up(
+    world: EngineWorld,
+) -> None:
+    console = await world.filled_console()
+    vm = console.named("mon-01")
+    plan = await console.plan("backup-now", [vm.key])
+    world.emulator.fault("reset", method="POST", path="*/backup", after=True)
+    world.emulator.fault("status", method="GET", path="*/backupJobs", status=403, count=10000)
+    (id_,) = await console.confirm(plan)
+    await console.until(lambda: "cannot be looked up" in console.operations[id_].message)
+    assert f"azrecover journal give-up {id_[:8]}" in console.operations[id_].message
+    world.emulator.advance(3600)
+    with pytest.raises(Busy, match="mon-01 is held"):
+        await console.start("snapshot-disks", [vm.key])
+    command = [sys.executable, "-m", "azure_ops.journal", "give-up", id_[:8], "--reason", "vault is gone"]
+    await asyncio.to_thread(subprocess.run, [*command, *world.settings.to_argv()], check=True, timeout=60)
+    (operation,) = await console.ended([id_])
+    assert operation.phase is Phase.GIVEN_UP
+    assert "vault is gone" in operation.message
+    assert world.entries()[0].phase is Phase.GIVEN_UP
+    assert await console.start("snapshot-disks", [vm.key])
+    again = await asyncio.to_thread(
+        subprocess.run, [*command, *world.settings.to_argv()], capture_output=True, text=True, timeout=60
+    )
+    assert (again.returncode, "No such operation is waited for" in again.stderr) == (1, True)
+
+
+async def test_an_operation_that_is_followed_cannot_be_given_up(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    (id_,) = await console.start("backup-now", [console.named("mon-01").key])
+    await console.until(lambda: console.operations[id_].phase is Phase.RUNNING)
+    with pytest.raises(Refused, match="can still be followed"):
+        await console.call(wire.GiveUp(operation_id=id_, reason="impatience"))
+
+
+async def test_a_job_whose_address_is_gone_is_found_by_our_request_id(world: EngineWorld) -> None:
+    """The first answer named no job, and the poll address is no longer answered."""
+    console = await world.filled_console()
+    plan = await console.plan("backup-now", [console.named("mon-01").key])
+    world.emulator.fault("status", method="GET", path="*/backupOperations/*", status=404, count=1000)
+    world.emulator.fault("status", method="GET", path="*/operationsStatus/*", status=404, count=1000)
+    world.emulator.fault("status", method="GET", path="*/operationResults/*", status=404, count=1000)
+    (id_,) = await console.confirm(plan)
+    await console.until(lambda: console.operations[id_].phase is Phase.RUNNING)
+    assert "/backupjobs/" in console.operations[id_].job_id.lower()
+    assert len(world.emulator.requests()) == 1
