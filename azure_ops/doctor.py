@@ -69,7 +69,7 @@ def check_journal(settings: CloudSettings) -> Check:
 
 async def check_engine(settings: CloudSettings) -> Check:
     from .client import program_version
-    from .engine import ask_status
+    from .engine_commands import ask_status
 
     try:
         status = await ask_status(settings)

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,10 +22,8 @@ from .errors import EngineUnavailable, RecoveryError
 
 if TYPE_CHECKING:
     from .engine_lock import EngineLock
-    from .model import EngineStatus
 
 LONGEST_LOG_BYTES = 2 * 1024 * 1024
-STOPS_WITHIN_S = 15.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,9 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = from_namespace(arguments)
         if arguments.command == "run":
             return run(settings, ready_fd=arguments.ready_fd, idle_s=arguments.idle_s, hurry=arguments.hurry)
+        from . import engine_commands
+
         if arguments.command == "log":
-            return show_log(settings, arguments.lines)
-        return asyncio.run(show_status(settings) if arguments.command == "status" else stop(settings))
+            return engine_commands.show_log(settings, arguments.engine, arguments.lines)
+        command = engine_commands.show_status if arguments.command == "status" else engine_commands.stop
+        return asyncio.run(command(settings, arguments.engine))
     except (RecoveryError, ValueError) as problem:
         print(f"azrecover engine: {problem}", file=sys.stderr)
         return 1
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("run", "run in the foreground (the console starts it by itself)"),
-        ("status", "what the engine of this cloud is doing"),
+        ("status", "what the engines of this user are doing"),
         ("stop", "end it; operations go on in Azure and are taken up again by the next engine"),
         ("log", "the last lines of its log"),
     ):
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
                 help="end after so many seconds without console and work",
             )
             command.add_argument("--hurry", type=float, default=1.0, help=argparse.SUPPRESS)
+        else:
+            command.add_argument("engine", nargs="?", default="", help="name or process, as in `status`")
         if name == "log":
             command.add_argument("--lines", type=int, default=50)
     return parser
@@ -107,7 +109,8 @@ async def _serve(
             f"The socket {engine.socket.path} cannot be made: {problem.strerror or problem}.",
             "Set XDG_RUNTIME_DIR to a folder of your own.",
         ) from problem
-    lock.note(Holder(os.getpid(), str(engine.socket.path), program_version()))
+    argv = tuple(settings.to_argv())
+    lock.note(Holder(os.getpid(), str(engine.socket.path), program_version(), argv))
     _tell(ready_fd, {"ready": True})
     logging.getLogger(__name__).info("Engine of %s is ready (process %d)", settings.endpoint, os.getpid())
     await engine.run()
@@ -132,79 +135,6 @@ def _cut_log(settings: CloudSettings) -> None:
         os.dup2(fd, 1)
         os.dup2(fd, 2)
         os.close(fd)
-
-
-async def ask_status(settings: CloudSettings) -> EngineStatus | None:
-    """Of the running engine; None when none runs. Raises EngineUnavailable for one of another version."""
-    from . import wire
-    from .client import EngineClient
-
-    if _holder_socket(settings) is None:
-        return None
-    client = EngineClient(settings, lambda _: None, lambda *_: None)
-    await client.connect()
-    try:
-        answer = await client.call(wire.GetStatus())
-    finally:
-        await client.close()
-    return answer.status if isinstance(answer, wire.GotStatus) else None
-
-
-def _holder_socket(settings: CloudSettings) -> Path | None:
-    from .engine_lock import holder
-
-    found = holder(settings)
-    return None if found is None else Path(found.socket)
-
-
-async def show_status(settings: CloudSettings) -> int:
-    status = await ask_status(settings)
-    if status is None:
-        print(f"No engine runs for {settings.endpoint}. The console starts one when it needs it.")
-        return 3
-    print(
-        f"Engine {status.version} for {status.endpoint}: process {status.pid}, "
-        f"since {status.started_at:%Y-%m-%d %H:%M:%S} UTC, {status.consoles - 1} consoles, "
-        f"{status.running} operations running, {status.rss_bytes / 1e6:.0f} MB, state in {status.state_dir}"
-    )
-    return 0
-
-
-async def stop(settings: CloudSettings) -> int:
-    """By signal, so that an engine of any version can be stopped."""
-    from .engine_lock import holder
-
-    found = holder(settings)
-    if found is None:
-        print(f"No engine runs for {settings.endpoint}.")
-        return 0
-    if found.pid <= 0:
-        raise EngineUnavailable(
-            "An engine runs, but did not say which process it is.", "Try again in a second."
-        )
-    os.kill(found.pid, signal.SIGTERM)
-    deadline = asyncio.get_running_loop().time() + STOPS_WITHIN_S
-    while holder(settings) is not None:
-        if asyncio.get_running_loop().time() > deadline:
-            raise EngineUnavailable(
-                f"The engine (process {found.pid}) does not end.", f"End it by hand: kill -9 {found.pid}."
-            )
-        await asyncio.sleep(0.1)
-    print(f"The engine (process {found.pid}) has ended. Operations go on in Azure.")
-    return 0
-
-
-def show_log(settings: CloudSettings, lines: int) -> int:
-    path = paths.log_path(settings)
-    try:
-        text = path.read_text(errors="replace")
-    except FileNotFoundError:
-        print(f"There is no log yet at {path}.")
-        return 0
-    print(f"# {path}")
-    for line in text.splitlines()[-lines:]:
-        print("".join(character if character.isprintable() else "·" for character in line))
-    return 0
 
 
 if __name__ == "__main__":

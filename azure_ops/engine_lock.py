@@ -11,7 +11,7 @@ import msgspec
 
 from .cloud import CloudSettings
 from .errors import StateUnusable
-from .paths import lock_path
+from .paths import LOCK_NAME, lock_path
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -20,6 +20,8 @@ class Holder(msgspec.Struct, frozen=True):
     pid: int
     socket: str = ""
     version: str = ""
+    argv: tuple[str, ...] = ()
+    """Flags that lead to it."""
 
 
 class EngineLock:
@@ -43,27 +45,48 @@ class EngineLock:
                 return None
             os.ftruncate(fd, 0)
         except OSError as problem:
-            raise StateUnusable(
-                f"The lock file {path} cannot be used: {problem.strerror or problem}.",
-                "Make its folder writable for you, or set XDG_STATE_HOME to another folder.",
-                resource=str(path),
-            ) from problem
+            raise _unusable(path, problem) from problem
         return cls(fd, path)
 
     def note(self, holder: Holder) -> None:
-        text = json.dumps({"pid": holder.pid, "socket": holder.socket, "version": holder.version})
+        text = json.dumps(msgspec.to_builtins(holder))
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, text.encode(), 0)
 
 
 def holder(settings: CloudSettings) -> Holder | None:
     """The engine that holds the lock now, None when none does. Raises StateUnusable."""
-    mine = EngineLock.take(settings)
-    if mine is not None:
-        os.close(mine._fd)
-        return None
+    return holder_in(lock_path(settings).parent)
+
+
+def holder_in(folder: Path) -> Holder | None:
+    """The same for the state folder of any engine."""
+    path = folder / LOCK_NAME
     try:
-        told = json.loads(lock_path(settings).read_text())
-        return Holder(int(told["pid"]), str(told.get("socket", "")), str(told.get("version", "")))
-    except (OSError, ValueError, KeyError, TypeError):
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise _unusable(path, problem) from problem
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return _told_in(path)
+    finally:
+        os.close(fd)
+
+
+def _told_in(path: Path) -> Holder:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (OSError, msgspec.MsgspecError):
         return Holder(0)
+
+
+def _unusable(path: Path, problem: OSError) -> StateUnusable:
+    return StateUnusable(
+        f"The lock file {path} cannot be used: {problem.strerror or problem}.",
+        "Make its folder writable for you, or set XDG_STATE_HOME to another folder.",
+        resource=str(path),
+    )

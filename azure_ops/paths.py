@@ -15,6 +15,7 @@ from .cloud import CloudSettings
 from .errors import StateUnusable
 
 APP = "azrecover"
+LOCK_NAME = "engine.lock"
 LONGEST_SOCKET_PATH = 107
 """Bytes; Linux allows 108 with the closing zero (unix(7))."""
 
@@ -45,7 +46,17 @@ def socket_path(settings: CloudSettings) -> Path:
 
 
 def lock_path(settings: CloudSettings) -> Path:
-    return state_dir(settings) / "engine.lock"
+    return state_dir(settings) / LOCK_NAME
+
+
+def engine_folders() -> list[Path]:
+    """State folders of every engine that this user ever had, whatever the cloud."""
+    from platformdirs import user_state_path
+
+    try:
+        return sorted(lock.parent for lock in user_state_path(APP, appauthor=False).glob(f"*/{LOCK_NAME}"))
+    except OSError:
+        return []
 
 
 def journal_path(settings: CloudSettings) -> Path:

@@ -1,0 +1,81 @@
+"""`azrecover engine status|stop|log` where several engines run, and what a console with another filter gets."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from azure_ops.engine_lock import holder
+
+from ..support import OPERATOR_CLIENT_ID, Emulator
+from .engine_world import EngineWorld, point_environment
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="azr-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+async def world(
+    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[EngineWorld]:
+    point_environment(monkeypatch, emulator, folder)
+    made = EngineWorld(emulator)
+    yield made
+    await made.close()
+
+
+async def command(*words: str) -> subprocess.CompletedProcess[str]:
+    """Without flags: as the console's own command line calls it."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "azure_ops.engine", *words, "--cloud", "public"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+async def test_without_flags_the_one_engine_that_runs_is_found_whatever_its_cloud(world: EngineWorld) -> None:
+    assert (await command("status")).returncode == 3
+    console = await world.filled_console()
+    status = await command("status")
+    assert (status.returncode, f"process {console.pid}" in status.stdout) == (0, True), status
+    assert world.settings.endpoint in status.stdout
+    assert "is ready" in (await command("log")).stdout
+    await console.close()
+    stopped = await command("stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert f"process {console.pid}" in stopped.stdout
+    assert holder(world.settings) is None
+
+
+async def test_of_several_engines_none_is_stopped_by_guess(world: EngineWorld) -> None:
+    first = await world.filled_console()
+    other = msgspec.structs.replace(world.settings, client_id=OPERATOR_CLIENT_ID)
+    second = await world.console(settings=other)
+    status = await command("status")
+    assert f"process {first.pid}" in status.stdout
+    assert f"process {second.pid}" in status.stdout
+    refused = await command("stop")
+    assert refused.returncode == 1
+    assert world.settings.key in refused.stderr
+    assert other.key in refused.stderr
+    assert holder(world.settings) is not None
+    assert holder(other) is not None
+    await second.close()
+    assert (await command("stop", other.key)).returncode == 0
+    assert holder(other) is None
+    assert holder(world.settings) is not None
+    assert "no-such" in (await command("stop", "no-such")).stderr
