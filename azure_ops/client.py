@@ -16,8 +16,10 @@ import msgspec
 
 from . import paths, wire
 from .cloud import CloudSettings
+from .early_line import EarlyLine, hello
 from .errors import EngineUnavailable, RecoveryError, from_note
 from .model import ErrorNote
+from .version import VERSION
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,15 +32,11 @@ STARTED_AGAIN = "Operations go on in Azure; it is started again when you ask for
 
 OnMessage = Callable[[wire.FromEngine], None]
 OnState = Callable[[str, str], None]
+Attached = tuple[asyncio.StreamReader, wire.Welcome]
 
 
 def program_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("azrecover")
-    except PackageNotFoundError:
-        return "unknown"
+    return VERSION
 
 
 class EngineClient:
@@ -55,12 +53,15 @@ class EngineClient:
         on_state: OnState,
         *,
         engine_argv: Sequence[str] = (),
+        early: EarlyLine | None = None,
     ) -> None:
+        """`early` is a line on which an engine was greeted already."""
         ca_file = os.path.abspath(settings.ca_file) if settings.ca_file else ""
         self._settings = msgspec.structs.replace(settings, ca_file=ca_file)
         self._on_message = on_message
         self._on_state = on_state
         self._engine_argv = tuple(engine_argv)
+        self._early = early
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[wire.Result]] = {}
@@ -156,7 +157,7 @@ class EngineClient:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wanted.wait(), seconds)
 
-    async def _come_back(self) -> tuple[asyncio.StreamReader, wire.Welcome] | None:
+    async def _come_back(self) -> Attached | None:
         """An engine that was stopped on purpose is only started again when the user asks for something."""
         if self._stopped and not self._wanted.is_set():
             return await self._greet(paths.socket_path(self._settings))
@@ -197,13 +198,13 @@ class EngineClient:
         else:
             answer.set_exception(from_note(message.error))
 
-    async def _attach(self) -> tuple[asyncio.StreamReader, wire.Welcome]:
+    async def _attach(self) -> Attached:
         deadline = time.monotonic() + START_WITHIN_S
         pause = FIRST_PAUSE_S
         while True:
             path = paths.socket_path(self._settings)
             try:
-                found = await self._greet(path)
+                found = await self._greet_early() or await self._greet(path)
                 if found is None:
                     await self._start()
                     found = await self._greet(path) or await self._greet(self._told_path())
@@ -222,7 +223,22 @@ class EngineClient:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    async def _greet(self, path: Path | None) -> tuple[asyncio.StreamReader, wire.Welcome] | None:
+    async def _greet_early(self) -> Attached | None:
+        if self._early is None:
+            return None
+        line, said = self._early.take()
+        self._early = None
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        reader.feed_data(said)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.create_unix_connection(lambda: protocol, sock=line)
+        except OSError:
+            return None
+        return await self._answered(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+    async def _greet(self, path: Path | None) -> Attached | None:
         """None when nobody answers there (any more)."""
         if path is None:
             return None
@@ -230,11 +246,11 @@ class EngineClient:
             reader, writer = await asyncio.open_unix_connection(path)
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             return None
-        hello = wire.Hello(
-            protocol=wire.PROTOCOL, version=program_version(), read_only=self._settings.read_only
-        )
+        writer.write(hello(self._settings))
+        return await self._answered(reader, writer)
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Attached | None:
         try:
-            writer.write(wire.frame(hello))
             answer = await asyncio.wait_for(wire.read_from_engine(reader), START_WITHIN_S)
         except (TimeoutError, msgspec.MsgspecError, ValueError, ConnectionError):
             answer = None

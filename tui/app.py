@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from textual.app import SystemCommand
 
     from azure_ops.cloud import CloudSettings
+    from azure_ops.early_line import EarlyLine
     from azure_ops.model import Plan
 
     from .config import Config
     from .keys import KeyTable
+
+SETTLED_S = 3.0
+"""After so long modules, widgets and the first rows are loaded."""
 
 
 class ConsoleApp(EngineNews):
@@ -38,13 +42,15 @@ class ConsoleApp(EngineNews):
     CSS_PATH = "styles/console.tcss"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, settings: CloudSettings, config: Config, keys: KeyTable) -> None:
+    def __init__(
+        self, settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None
+    ) -> None:
         super().__init__(driver_class=driver_class())
         self.settings = settings
         self.config = config
         self.keys = keys
         self.state = ConsoleState()
-        self.link = Link(settings, self.post_message)
+        self.link = Link(settings, self.post_message, early)
         self.flows = Flows(self)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -76,12 +82,11 @@ class ConsoleApp(EngineNews):
 
     def on_mount(self) -> None:
         self.set_keymap(self.keys.keymap())
-        self.call_after_refresh(self._open_link)
 
-    def _open_link(self) -> None:
+    def on_ready(self) -> None:
+        """The first frame is out."""
         if not self.is_headless:
-            gc.freeze()  # what is loaded by now stays: no collection walks it again between two keys
-            gc.enable()
+            self.set_timer(SETTLED_S, _collect_garbage)
         self.run_worker(self._linked(), group="link", exit_on_error=False)
 
     async def _linked(self) -> None:
@@ -122,8 +127,15 @@ class ConsoleApp(EngineNews):
         self.exit(message=Text(told) if running else None)
 
 
-def run(settings: CloudSettings, config: Config, keys: KeyTable) -> int:
-    app = ConsoleApp(settings, config, keys)
+def _collect_garbage() -> None:
+    """`cli.py` has stopped it for the start. What is here by now stays: no collection walks through it again
+    between two keys."""
+    gc.freeze()
+    gc.enable()
+
+
+def run(settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None) -> int:
+    app = ConsoleApp(settings, config, keys, early)
     if config.theme not in app.available_themes:
         known = ", ".join(sorted(app.available_themes))
         print(

@@ -127,9 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ours, command, rest = split(sys.argv[1:] if argv is None else argv)
     options = parser().parse_args(ours)
     if options.version:
-        from importlib.metadata import version
+        from azure_ops.version import VERSION
 
-        print(f"azrecover {version('azrecover')}")
+        print(f"azrecover {VERSION}")
         return 0
     if command and command not in COMMANDS:
         _fail(f"unknown command {command!r}; known are {', '.join(COMMANDS)}")
@@ -176,15 +176,18 @@ def _open_console(settings: CloudSettings, config: Config) -> int:
 
     from . import keys, terminal
 
-    gc.disable()  # until the first frame is out: what is loaded until then stays; app.py enables it again
+    gc.disable()  # for the start; app.py enables it again
     try:
         table = keys.KeyTable(config.keys)
     except keys.KeyClash as error:
         _fail(f"{config.path}: {error}")
     terminal.prepare(config.colours)
+    from azure_ops.early_line import open_early
+
+    early = open_early(settings)
     from .app import run
 
-    return run(settings, config, table)
+    return run(settings, config, table, early)
 
 
 if __name__ == "__main__":

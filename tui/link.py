@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from azure_ops.client import EngineClient
     from azure_ops.cloud import CloudSettings
+    from azure_ops.early_line import EarlyLine
 
 Answer = TypeVar("Answer", bound=wire.Message)
 RETRY_AFTER_S = (1, 2, 5, 10)
@@ -32,8 +33,11 @@ RETRY_AFTER_S = (1, 2, 5, 10)
 
 
 class Link:
-    def __init__(self, settings: CloudSettings, post: Callable[[Message], object]) -> None:
+    def __init__(
+        self, settings: CloudSettings, post: Callable[[Message], object], early: EarlyLine | None = None
+    ) -> None:
         self.settings = settings
+        self._early = early
         self.state = "connecting"
         self._post = post
         self._client: EngineClient | None = None
@@ -45,7 +49,8 @@ class Link:
 
         tries = 0
         while True:
-            client = EngineClient(self.settings, self._take, self._changed)
+            client = EngineClient(self.settings, self._take, self._changed, early=self._early)
+            self._early = None
             try:
                 welcome = await client.connect()
             except RecoveryError as error:

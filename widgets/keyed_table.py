@@ -12,7 +12,6 @@ from typing import Any, ClassVar, TypeVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
 
 from .columns import Column
 from .table_lines import GUTTER, TableLines, sort_key_of
@@ -187,9 +186,7 @@ class KeyedTable(TableLines[Row], can_focus=True):
         self._cursor_index = index
         top = self.scroll_offset.y
         on_screen = top <= before < top + self._page
-        height = len(shown) + 1
-        if self.virtual_size.height != height:
-            self.virtual_size = Size(self.virtual_size.width, height)
+        self._set_height(len(shown) + 1)
         if self.is_mounted:
             if on_screen and index != before:
                 self._scroll_rows(top + index - before)
@@ -205,6 +202,7 @@ class KeyedTable(TableLines[Row], can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         self._place_columns()
+        self._set_height(len(self._order.shown) + 1)
         self._keep_in_view()
 
     # cursor -------------------------------------------------------------------------------------------------

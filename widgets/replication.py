@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
-
 from azure_ops.model import FleetItem, HealthNote, Replication
 
 from . import signs
 from .ages import age, moment, seconds_between
 from .columns import TONE_STYLES, Cell, Tone
-from .page import Page, PageView
+from .page import Page, PageScroll
 from .rpo_sparkline import sparkline, summary
 from .vm_table import Now, replication_state, rpo_tone, true_rpo_s
 
@@ -21,21 +18,12 @@ AGENT_SOON_S = 14 * 86400
 LINE_WIDTH = 48
 
 
-class ReplicationView(VerticalScroll, can_focus=True):
-    DEFAULT_CSS = "ReplicationView { height: 1fr; scrollbar-size-vertical: 1; background: transparent; }"
-
+class ReplicationView(PageScroll):
     def __init__(self, now: Now, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+        super().__init__(replication_page(None, (), now(), 0), id=id, classes=classes)
         self._now = now
         self._item: FleetItem | None = None
         self._history: Sequence[tuple[datetime, int]] = ()
-        self._shown: list[object] = []
-
-    def compose(self) -> ComposeResult:
-        yield PageView()
-
-    def on_mount(self) -> None:
-        self.tick()
 
     def show(self, item: FleetItem | None, history: Sequence[tuple[datetime, int]] = ()) -> None:
         if self._item is None or item is None or item.key != self._item.key:
@@ -45,12 +33,7 @@ class ReplicationView(VerticalScroll, can_focus=True):
 
     def tick(self) -> None:
         """Costs nothing on screen while the text reads the same."""
-        if not self.is_mounted:
-            return
-        page = replication_page(self._item, self._history, self._now(), self.size.width)
-        if page.lines != self._shown:
-            self._shown = list(page.lines)
-            self.query_one(PageView).show(page)
+        self.show_page(replication_page(self._item, self._history, self._now(), self.size.width))
 
     def on_resize(self) -> None:
         self.tick()

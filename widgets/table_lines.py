@@ -7,12 +7,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from rich.segment import Segment
-from rich.style import Style
-from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
+from textual.geometry import Region
 from textual.strip import Strip
 
-from .columns import TONE_STYLES, Cell, Column, Placed, Tone, natural_key, place
+from .columns import Cell, Column, Placed, Tone, natural_key, place
+from .line_view import LineView
 from .plain_text import fit, truncate_left, visible
 from .row_order import RowOrder
 
@@ -20,16 +19,6 @@ Row = TypeVar("Row")
 
 GUTTER = 3
 """Cells before the first column: cursor, mark, space."""
-STYLES: dict[str, str] = {
-    **{str(tone): style for tone, style in TONE_STYLES.items()},
-    "header": TONE_STYLES[Tone.DIM],
-    "sorted": "bold $foreground",
-    "cursor": "bold $block-cursor-foreground on $block-cursor-background",
-    "cursor-blurred": "bold on $surface-lighten-1",
-    "marked": "bold",
-}
-"""Parsed when drawn. Component classes would be matched against the stylesheet at each change of a class or
-of the focus: sixteen of them in each of three tables were a sixth of the start."""
 
 
 class _Line(msgspec.Struct):
@@ -40,14 +29,7 @@ class _Line(msgspec.Struct):
     strip: Strip
 
 
-class TableLines(ScrollView, Generic[Row]):
-    DEFAULT_CSS = """
-    TableLines {
-        height: 1fr; scrollbar-gutter: stable; scrollbar-size-vertical: 1; overflow-x: hidden;
-        background: transparent;
-    }
-    """
-
+class TableLines(LineView, Generic[Row]):
     def __init__(
         self,
         columns: Sequence[Column[Row]],
@@ -70,16 +52,11 @@ class TableLines(ScrollView, Generic[Row]):
         )
         self._placed: list[Placed[Row]] = []
         self._lines: dict[str, _Line] = {}
-        self._tones: dict[tuple[str, ...], Style] = {}
+        self._placed_for = -1
 
     @property
     def filter_text(self) -> str:
         return self._order.filter_text
-
-    @property
-    def _width(self) -> int:
-        """Without the scrollbar's column, which is always kept free."""
-        return self.scrollable_content_region.width
 
     @property
     def _page(self) -> int:
@@ -87,19 +64,19 @@ class TableLines(ScrollView, Generic[Row]):
         return max(self.size.height - 1, 1)
 
     def _place_columns(self) -> None:
-        width = self._width
-        self._placed = place(self.columns, max(width - GUTTER, 1))
-        self._lines.clear()
-        self.virtual_size = Size(width, len(self._order.shown) + 1)
-        self.refresh()
+        """Called before drawing, and cheap while the width is the same."""
+        if self._width != self._placed_for:
+            self._placed_for = self._width
+            self._placed = place(self.columns, max(self._width - GUTTER, 1))
+            self._lines.clear()
 
     def set_columns(self, columns: Sequence[Column[Row]]) -> None:
         self.columns = tuple(columns)
-        self._place_columns()
+        self._placed_for = -1
+        self.refresh()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._tones.clear()
         self._lines.clear()
 
     def _keys_on_screen(self) -> list[str]:
@@ -140,16 +117,8 @@ class TableLines(ScrollView, Generic[Row]):
     def _all_cells(self, row: Row) -> str:
         return " ".join(column.cell(row).text for column in self.columns)
 
-    def _style(self, *names: str) -> Style:
-        style = self._tones.get(names)
-        if style is None:
-            parsed = self.visual_style
-            for name in names:
-                parsed += self.app.stylesheet.parse_style(STYLES[name])
-            style = self._tones[names] = parsed.rich_style
-        return style
-
     def render_line(self, y: int) -> Strip:
+        self._place_columns()
         if y == 0:
             return self._header()
         index = self.scroll_offset.y + y - 1

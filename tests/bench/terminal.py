@@ -9,6 +9,7 @@ import pty
 import select
 import signal
 import struct
+import sys
 import termios
 import threading
 import time
@@ -29,6 +30,8 @@ KEYS = {
 }
 ANSWERS = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[c": b"\x1b[?62;22c", b"\x1b[6n": b"\x1b[1;1R"}
 """What a current terminal says when it is asked; without an answer some programs wait."""
+sys.setswitchinterval(0.0005)
+"""The thread that stamps what arrives must not wait for the one that parses it."""
 
 
 class Terminal:
@@ -125,6 +128,7 @@ class Terminal:
             os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
+        self._reader.join(5)  # before the number of the descriptor is given to the next terminal
         with contextlib.suppress(OSError):
             os.close(self._fd)
 
