@@ -10,6 +10,7 @@ from datetime import datetime
 from .arm_ids import key_of, request_path, subscription_of, vault_of
 from .job_states import backup_state
 from .model import Job, JobError, JobKind, JobState, JobTask
+from .request_log import without_secrets
 from .wire_values import Document, moment, number, part, parts, text, word
 
 _TITLES = {
@@ -77,7 +78,7 @@ def _task(task: Document) -> JobTask:
         state_text=status,
         started_at=moment(task, "startTime"),
         ended_at=moment(task, "endTime"),
-        note=text(task, "taskExecutionDetails"),
+        note=without_secrets(text(task, "taskExecutionDetails")),
     )
 
 
@@ -85,12 +86,12 @@ def _error(error: Document) -> JobError:
     title = text(error, "errorTitle")
     return JobError(
         code=title or text(error, "errorCode"),
-        message=text(error, "errorString") or title,
+        message=without_secrets(text(error, "errorString") or title),
         causes=text(error, "errorCode"),
-        recommendation=" ".join(str(one) for one in error.get("recommendations") or ()),
+        recommendation=without_secrets(" ".join(str(one) for one in error.get("recommendations") or ())),
     )
 
 
 def _facts(bag: Document) -> dict[str, str]:
     """The property bag; one of its keys ends with a space (`Recovery point time `)."""
-    return {str(key).strip(): str(value) for key, value in bag.items() if value not in (None, "")}
+    return {str(key).strip(): without_secrets(str(v)) for key, v in bag.items() if v not in (None, "")}

@@ -83,9 +83,7 @@ def run(settings: CloudSettings, *, ready_fd: int = -1, idle_s: float = 60.0, hu
             print("azrecover engine: another engine of this cloud runs already.", file=sys.stderr)
             return 3
         _cut_log(settings)
-        logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-        )
+        _log_without_secrets()
         logging.getLogger("azure").setLevel(logging.WARNING)
         return asyncio.run(_serve(settings, lock, ready_fd, idle_s, hurry))
     except RecoveryError as problem:
@@ -122,6 +120,19 @@ def _tell(ready_fd: int, answer: dict[str, object]) -> None:
         with contextlib.suppress(OSError):
             os.write(ready_fd, json.dumps(answer).encode())
             os.close(ready_fd)
+
+
+def _log_without_secrets() -> None:
+    """Tracebacks quote URLs of the service, and some of those are signed."""
+    from .request_log import without_secrets
+
+    class Formatter(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return without_secrets(super().format(record))
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _cut_log(settings: CloudSettings) -> None:

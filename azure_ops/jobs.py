@@ -18,6 +18,7 @@ from .azure_failures import azure_errors
 from .errors import NotFound
 from .job_states import arm_state
 from .model import Job, JobError, JobState, Vault
+from .request_log import without_secrets
 from .submitted import Submitted
 from .wire_values import Document, moment, part, text
 
@@ -86,12 +87,15 @@ def _status(body: Document, status: int, url: str) -> OperationStatus:
     """An answer without a status is a result: 202 goes on, anything else is done."""
     word = text(body, "status")
     error = part(body, "error")
+    said = without_secrets(text(error, "message"))
     job = text(part(body, "properties"), "jobId")
     return OperationStatus(
         state=arm_state(word) if word else (JobState.RUNNING if status == 202 else JobState.SUCCEEDED),
         state_text=word,
         job_id=f"{vault_of(urlsplit(url).path)}/backupJobs/{job}" if job else "",
-        error=JobError(code=text(error, "code"), message=text(error, "message")) if error else None,
+        error=JobError(code=text(error, "code"), message=without_secrets(text(error, "message")))
+        if error
+        else None,
         started_at=moment(body, "startTime"),
         ended_at=moment(body, "endTime"),
     )

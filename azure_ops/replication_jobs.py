@@ -8,6 +8,7 @@ from .arm_ids import request_path, vault_of
 from .job_states import replication_state
 from .model import Job, JobError, JobKind, JobTask
 from .replication_documents import job_or_none, unless_none
+from .request_log import without_secrets
 from .wire_values import Document, moment, part, parts, text, texts
 
 _CANCEL = "Cancel"
@@ -76,7 +77,7 @@ def _note(task: Document, details: Document) -> str:
     script = text(details, "runbookName") or text(details, "path")
     output = text(details, "jobOutput") or text(details, "output")
     errors = [_error(one).message for one in parts(task, "errors")]
-    return "; ".join(one for one in (skipped, manual, script, output, *errors) if one)
+    return without_secrets("; ".join(one for one in (skipped, manual, script, output, *errors) if one))
 
 
 def _span(children: tuple[JobTask, ...]) -> tuple[datetime | None, datetime | None]:
@@ -96,9 +97,11 @@ def _error(error: Document) -> JobError:
     service, provider = part(error, "serviceErrorDetails"), part(error, "providerErrorDetails")
     return JobError(
         code=text(service, "code") or text(provider, "errorCode"),
-        message=text(service, "message") or text(provider, "errorMessage"),
-        causes=text(service, "possibleCauses") or text(provider, "possibleCauses"),
-        recommendation=text(service, "recommendedAction") or text(provider, "recommendedAction"),
+        message=without_secrets(text(service, "message") or text(provider, "errorMessage")),
+        causes=without_secrets(text(service, "possibleCauses") or text(provider, "possibleCauses")),
+        recommendation=without_secrets(
+            text(service, "recommendedAction") or text(provider, "recommendedAction")
+        ),
     )
 
 
@@ -116,4 +119,4 @@ def _facts(custom: Document) -> dict[str, str]:
         facts["Recovery point"] = text(item, "recoveryPointId")
         if taken_at := moment(item, "recoveryPointTime"):
             facts["Recovery point time"] = taken_at.isoformat().replace("+00:00", "Z")
-    return {key: value for key, value in facts.items() if value}
+    return {key: without_secrets(value) for key, value in facts.items() if value}

@@ -12,6 +12,7 @@ _SECRET_KEYS = frozenset({"t", "c", "s", "h", "sig", "sv", "se", "skn", "$skipto
 _SECRET_TEXT = re.compile(
     r"(?i)(\b(?:sig|sastoken|accesssas|access_token|client_secret|password)\b[\"']?\s*[=:]\s*[\"']?)[^\s&\"',}]+"
 )
+_SIGNED_QUERY = re.compile(r"(?i)([?&](?:t|c|s|h|sig|skn|code)=)[^\s&\"'<>]+")
 _BEARER = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]{8,}")
 _WORDS_OF_METHOD = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 GRAPH_ACTION = "Microsoft.ResourceGraph/resources/read"
@@ -29,7 +30,7 @@ def shown_path(url: str) -> str:
 
 def without_secrets(text: str) -> str:
     """Text from an answer or an exception, fit for a log or a screen."""
-    return _BEARER.sub("Bearer …", _SECRET_TEXT.sub(r"\1…", text))
+    return _BEARER.sub("Bearer …", _SIGNED_QUERY.sub(r"\1…", _SECRET_TEXT.sub(r"\1…", text)))
 
 
 def action_of(method: str, path: str) -> str:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from azure_ops.backup_job_documents import backup_job
+from azure_ops.replication_jobs import replication_job
 from azure_ops.request_log import action_of, scope_of, shown_path, without_secrets
 
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
@@ -61,3 +63,41 @@ def test_signatures_are_never_shown() -> None:
     clean = without_secrets(text)
     for secret in ("AbC", "eyJ0", "https://q"):
         assert secret not in clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET https://management.azure.com/x?api-version=1&t=638&c=MIIsecret&s=SECRET-s&h=SECRET-h failed",
+        "upload to https://md-1.blob.core.windows.net/a/b?sv=2018&sr=b&sig=SECRET%3D failed",
+    ],
+)
+def test_signed_addresses_in_the_service_s_own_words_lose_their_signatures(text: str) -> None:
+    clean = without_secrets(text)
+    assert "secret" not in clean.lower()
+    assert clean.endswith(" failed")
+
+
+def test_what_a_job_says_is_kept_without_signatures() -> None:
+    url = "https://md-1.blob.core.windows.net/a?sv=1&sig=SECRET"
+    document = {
+        "id": f"{VAULT}/replicationJobs/1",
+        "properties": {
+            "errors": [{"serviceErrorDetails": {"code": "1", "message": f"cannot write {url}"}}],
+            "tasks": [{"taskId": "t", "errors": [{"serviceErrorDetails": {"message": url}}]}],
+            "customDetails": {"comments": url},
+        },
+    }
+    backup = {
+        "id": f"{VAULT}/backupJobs/1",
+        "properties": {
+            "errorDetails": [{"errorString": url, "recommendations": [url]}],
+            "extendedInfo": {
+                "tasksList": [{"taskId": "t", "taskExecutionDetails": url}],
+                "propertyBag": {"Template Blob Uri": url},
+            },
+        },
+    }
+    for job in (replication_job(document), backup_job(backup)):
+        assert "blob.core" in str(job)
+        assert "SECRET" not in str(job)
