@@ -1,6 +1,6 @@
 """The journal: what was intended, sent and became of it, in SQLite, on the disk before anything is sent.
 
-Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export` is for people.
+Only the engine writes (`runner.py`). `python -m azure_ops.journal list|show|export|give-up` is for people.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .errors import StateUnusable
-from .model import ErrorNote, Fact, Phase, Plan
+from .model import ErrorNote, Fact, Phase, Plan, Risk
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -131,7 +131,7 @@ class Journal:
                         msgspec.json.encode(entry).decode(),
                     ),
                 )
-                _append(database, entry, f"confirmed by {entry.confirmed_by}")
+                _append(database, entry, f"confirmed by {entry.confirmed_by}{_ceremony(entry)}")
 
         self._write(write)
 
@@ -208,6 +208,13 @@ class Journal:
             return [msgspec.json.decode(text, type=Entry) for (text,) in rows]
         except msgspec.MsgspecError as problem:
             raise _unusable(self.path, str(problem)) from problem
+
+
+def _ceremony(entry: Entry) -> str:
+    """What the plan asked for, and got, before it was confirmed."""
+    typed = f", who typed {entry.plan.confirm_name!r}" if entry.plan.confirm_name else ""
+    lost = " and understood what is lost" if entry.plan.risk >= Risk.DESTROYS else ""
+    return f"{typed}{lost}"
 
 
 def _append(database: sqlite3.Connection, entry: Entry, text: str) -> None:

@@ -13,7 +13,7 @@ from .preflight import span
 JOB_PHASES = {
     JobState.SUCCEEDED: Phase.SUCCEEDED,
     JobState.WARNED: Phase.SUCCEEDED,
-    JobState.SKIPPED: Phase.SUCCEEDED,
+    JobState.SKIPPED: Phase.FAILED,
     JobState.FAILED: Phase.FAILED,
     JobState.CANCELLED: Phase.CANCELLED,
 }
@@ -67,13 +67,14 @@ def job_signature(job: Job) -> tuple[object, ...]:
 
 def job_error(entry: Entry, job: Job) -> ErrorNote | None:
     """Why the job failed or was cancelled, in the service's words."""
-    if job.state is not JobState.FAILED:
+    if job.state not in (JobState.FAILED, JobState.SKIPPED):
         return None
+    ended = "failed" if job.state is JobState.FAILED else "was skipped"
     first = job.errors[0] if job.errors else None
     why = first.message if first and first.message else "the service gives no reason"
     return ErrorNote(
         kind="JobFailed",
-        title=f"{entry.title} failed: {why.rstrip('.')}.",
+        title=f"{entry.title} {ended}: {why.rstrip('.')}.",
         hint=(first.recommendation if first else "")
         or "Look at the steps; raw JSON (y) shows all of the job.",
         code=first.code if first else "",
@@ -97,6 +98,8 @@ def end_line(job: Job) -> str:
         return f"completed with warnings{took}{reason}"
     if job.state is JobState.FAILED:
         return progress_line(job)
+    if job.state is JobState.SKIPPED:
+        return "skipped by the service: nothing was done"
     return f"{'cancelled' if job.state is JobState.CANCELLED else 'done'}{took}"
 
 
