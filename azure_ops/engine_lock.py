@@ -72,14 +72,15 @@ def holder_in(folder: Path) -> Holder | None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
-        return _told_in(path)
+        return last_holder(folder)
     finally:
         os.close(fd)
 
 
-def _told_in(path: Path) -> Holder:
+def last_holder(folder: Path) -> Holder:
+    """The engine that holds the lock of this state folder, or held it last."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Holder)
+        return msgspec.json.decode((folder / LOCK_NAME).read_bytes(), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return Holder(0)
 

@@ -14,6 +14,7 @@ import msgspec
 from . import paths, wire
 from .client import EngineClient
 from .cloud import CloudSettings, add_arguments, from_namespace
+from .engine_lock import last_holder
 from .errors import RecoveryError
 from .journal import Entry
 from .journal_reader import Reader, without_resume
@@ -22,25 +23,37 @@ from .journal_reader import Reader, without_resume
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
-        path = arguments.file or paths.journal_path(from_namespace(arguments))
-        if not path.exists():
-            print(f"There is no journal yet at {path}.")
+        settings = from_namespace(arguments)
+        places = [arguments.file] if arguments.file else journals(settings)
+        if not places:
+            print(f"There is no journal yet at {paths.journal_path(settings)}.")
             return 0
-        reader = Reader(path)
-        if arguments.command == "give-up":
-            return _give_up(reader, from_namespace(arguments), arguments.id, arguments.reason)
+        readers = [Reader(path) for path in places]
+        failed = 0
         if arguments.command == "list":
-            _list(reader)
+            _list(readers)
         elif arguments.command == "show":
-            return _show(reader, arguments.id)
+            failed = _show(readers, arguments.id)
+        elif arguments.command == "give-up":
+            failed = _give_up(readers, settings, arguments.id, arguments.reason)
         else:
-            _export(reader, arguments.out)
-        for damage in reader.damaged:
-            print(f"azrecover journal: passed over a damaged part: {damage}", file=sys.stderr)
+            _export(readers, arguments.out)
+        damaged = [damage for reader in readers for damage in reader.damaged]
+        for damage in damaged:
+            print(f"azrecover journal: passed over a damaged part: {plain(damage)}", file=sys.stderr)
     except (RecoveryError, ValueError, OSError) as problem:
-        print(f"azrecover journal: {problem}", file=sys.stderr)
+        print(f"azrecover journal: {plain(str(problem))}", file=sys.stderr)
         return 1
-    return 1 if reader.damaged else 0
+    return 1 if damaged else failed
+
+
+def journals(settings: CloudSettings) -> list[Path]:
+    """Flags that say which cloud or identity choose one; no flags mean all that this user has."""
+    if settings.key != CloudSettings().key:
+        found = [paths.journal_path(settings)]
+    else:
+        found = [folder / paths.JOURNAL_NAME for folder in paths.engine_folders()]
+    return [path for path in found if path.exists()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,14 +83,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(reader: Reader) -> None:
-    for entry in reader.entries():
-        print(plain(f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z  {entry.id[:8]}  {entry.phase:<9}  "
-                    f"{entry.action:<22}  {entry.target_name}  {entry.message}"))  # fmt: skip
+def _list(readers: Sequence[Reader]) -> None:
+    for reader in readers:
+        if len(readers) > 1:
+            print(plain(f"# {reader.path}"))
+        for entry in reader.entries():
+            print(plain(f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z  {entry.id[:8]}  {entry.phase:<9}  "
+                        f"{entry.action:<22}  {entry.target_name}  {entry.message}"))  # fmt: skip
 
 
-def _one(reader: Reader, wanted: str) -> Entry | None:
-    found = [entry for entry in without_resume(reader.entries()) if entry.id.startswith(wanted)]
+def _one(readers: Sequence[Reader], wanted: str) -> tuple[Reader, Entry] | None:
+    found = [
+        (reader, entry)
+        for reader in readers
+        for entry in without_resume(reader.entries())
+        if entry.id.startswith(wanted)
+    ]
     if len(found) == 1:
         return found[0]
     many = "no operation" if not found else f"{len(found)} operations"
@@ -85,11 +106,28 @@ def _one(reader: Reader, wanted: str) -> Entry | None:
     return None
 
 
-def _give_up(reader: Reader, settings: CloudSettings, wanted: str, reason: str) -> int:
-    """Only the engine writes the journal: it is asked to."""
-    entry = _one(reader, wanted)
-    if entry is None:
+def _show(readers: Sequence[Reader], wanted: str) -> int:
+    found = _one(readers, wanted)
+    if found is None:
         return 1
+    reader, entry = found
+    for line in _lines(entry):
+        print(plain(line))
+    for event in reader.events():
+        if event.operation_id == entry.id:
+            print(plain(f"  {event.at:%Y-%m-%d %H:%M:%S}Z  {event.phase:<9}  {event.text}"))
+    return 0
+
+
+def _give_up(readers: Sequence[Reader], settings: CloudSettings, wanted: str, reason: str) -> int:
+    """Only the engine writes the journal: it is asked to."""
+    found = _one(readers, wanted)
+    if found is None:
+        return 1
+    reader, entry = found
+    told = last_holder(reader.path.parent)
+    if told.argv:
+        settings = msgspec.structs.replace(CloudSettings.from_argv(told.argv), read_only=settings.read_only)
     asyncio.run(_ask_to_give_up(settings, wire.GiveUp(operation_id=entry.id, reason=plain(reason)[:500])))
     print(plain(f"{entry.title}: given up. What became of it is to be looked up in Azure."))
     return 0
@@ -102,18 +140,6 @@ async def _ask_to_give_up(settings: CloudSettings, request: wire.GiveUp) -> None
         await client.call(request)
     finally:
         await client.close()
-
-
-def _show(reader: Reader, wanted: str) -> int:
-    found = _one(reader, wanted)
-    if found is None:
-        return 1
-    for line in _lines(found):
-        print(plain(line))
-    for event in reader.events():
-        if event.operation_id == found.id:
-            print(plain(f"  {event.at:%Y-%m-%d %H:%M:%S}Z  {event.phase:<9}  {event.text}"))
-    return 0
 
 
 def _lines(entry: Entry) -> list[str]:
@@ -136,12 +162,13 @@ def _lines(entry: Entry) -> list[str]:
     return lines
 
 
-def _export(reader: Reader, out: Path | None) -> None:
-    events = reader.events()
+def _export(readers: Sequence[Reader], out: Path | None) -> None:
     rows: list[object] = []
-    for entry in without_resume(reader.entries()):
-        told = [event for event in events if event.operation_id == entry.id]
-        rows.append({"operation": msgspec.to_builtins(entry), "events": msgspec.to_builtins(told)})
+    for reader in readers:
+        events = reader.events()
+        for entry in without_resume(reader.entries()):
+            told = [event for event in events if event.operation_id == entry.id]
+            rows.append({"operation": msgspec.to_builtins(entry), "events": msgspec.to_builtins(told)})
     text = "".join(msgspec.json.encode(row).decode() + "\n" for row in rows)
     if out is None:
         sys.stdout.write(text)

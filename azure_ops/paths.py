@@ -16,6 +16,7 @@ from .errors import StateUnusable
 
 APP = "azrecover"
 LOCK_NAME = "engine.lock"
+JOURNAL_NAME = "journal.sqlite"
 LONGEST_SOCKET_PATH = 107
 """Bytes; Linux allows 108 with the closing zero (unix(7))."""
 
@@ -60,7 +61,7 @@ def engine_folders() -> list[Path]:
 
 
 def journal_path(settings: CloudSettings) -> Path:
-    return state_dir(settings) / "journal.sqlite"
+    return state_dir(settings) / JOURNAL_NAME
 
 
 def history_path(settings: CloudSettings) -> Path:
