@@ -116,7 +116,7 @@ class StateDir:
     def one_start_at_a_time(self) -> Iterator[None]:
         """Two consoles that start the emulator in the same moment: the second waits and finds it running."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.path / "start.lock", "a") as lock:
+        with open(os.open(self.path / "start.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

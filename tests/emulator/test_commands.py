@@ -80,6 +80,7 @@ def test_start_use_and_stop(run: Run, state: Path) -> None:
     try:
         ready = json.loads(started.stdout)
         assert list(ready) == READY_KEYS
+        assert all(file.stat().st_mode & 0o077 == 0 for file in Path(ready["state_dir"]).iterdir())
         assert run("start").stdout == started.stdout
         assert run("start", "--fleet", "contoso").stdout == started.stdout
         one_line(run("start", "--fleet", "7"), 3, "already runs")

@@ -28,7 +28,7 @@ async def lists(clients: Clients) -> dict[str, Any]:
     vault = ("rsv-weu", "rg-recovery")
     backup, replication, compute = clients.backup, clients.site_recovery, clients.compute
     item = await anext(aiter(backup.backup_protected_items.list(*vault)))
-    parts = item.id.split("/")
+    parts = str(item.id).split("/")
     return {
         "vms": compute.virtual_machines.list_all(),
         "vms of a group": compute.virtual_machines.list("rg-web-weu"),
