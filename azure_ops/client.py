@@ -254,10 +254,17 @@ class EngineClient:
             answer = await asyncio.wait_for(wire.read_from_engine(reader), START_WITHIN_S)
         except (TimeoutError, msgspec.MsgspecError, ValueError, ConnectionError):
             answer = None
-        if isinstance(answer, wire.Welcome):
+        if isinstance(answer, wire.Welcome) and self._same_subscriptions(answer):
             self._writer = writer
             return reader, answer
         writer.close()
+        if isinstance(answer, wire.Welcome):
+            raise EngineUnavailable(
+                f"The engine that runs looks at {_named(answer.subscriptions)}, this console is to look at "
+                f"{_named(self._settings.subscriptions)}.",
+                f"Give the same --subscription, or run `azrecover engine stop {self._settings.key}` "
+                "(operations go on in Azure).",
+            )
         if isinstance(answer, wire.Incompatible):
             raise EngineUnavailable(
                 f"An engine of azrecover {answer.version} runs here (process {answer.pid}); "
@@ -266,6 +273,11 @@ class EngineClient:
                 "Azure and are taken up again.",
             )
         return None
+
+    def _same_subscriptions(self, welcome: wire.Welcome) -> bool:
+        """A part of the fleet must not pass for all of it, nor one part for another."""
+        asked, looked_at = self._settings.subscriptions, welcome.subscriptions
+        return {one.lower() for one in asked} == {one.lower() for one in looked_at}
 
     def _told_path(self) -> Path | None:
         """Where the engine that holds the lock says its socket is, when that is elsewhere."""
@@ -320,6 +332,10 @@ class EngineClient:
             )
         finally:
             os.close(log_fd)
+
+
+def _named(subscriptions: Sequence[str]) -> str:
+    return f"subscription {', '.join(subscriptions)} only" if subscriptions else "all subscriptions"
 
 
 async def _read_to_end(fd: int) -> bytes:

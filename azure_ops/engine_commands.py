@@ -45,9 +45,11 @@ async def ask_status(settings: CloudSettings) -> EngineStatus | None:
     from . import wire
     from .client import EngineClient
 
-    if holder(settings) is None:
+    one = holder(settings)
+    if one is None:
         return None
-    client = EngineClient(settings, lambda _: None, lambda *_: None)
+    as_it_runs = CloudSettings.from_argv(one.argv) if one.argv else settings
+    client = EngineClient(as_it_runs, lambda _: None, lambda *_: None)
     await client.connect()
     try:
         answer = await client.call(wire.GetStatus())

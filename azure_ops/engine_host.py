@@ -209,6 +209,7 @@ class Engine:
                     cloud=self.settings.name,
                     endpoint=self.settings.endpoint,
                     read_only=self.settings.read_only,
+                    subscriptions=self.settings.subscriptions,
                 )
             )
         )

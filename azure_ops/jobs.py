@@ -93,9 +93,7 @@ def _status(body: Document, status: int, url: str) -> OperationStatus:
         state=arm_state(word) if word else (JobState.RUNNING if status == 202 else JobState.SUCCEEDED),
         state_text=word,
         job_id=f"{vault_of(urlsplit(url).path)}/backupJobs/{job}" if job else "",
-        error=JobError(code=text(error, "code"), message=without_secrets(text(error, "message")))
-        if error
-        else None,
+        error=JobError(code=text(error, "code"), message=said) if error else None,
         started_at=moment(body, "startTime"),
         ended_at=moment(body, "endTime"),
     )

@@ -137,6 +137,8 @@ class Welcome(Message, frozen=True, kw_only=True):
     endpoint: str
     read_only: bool = False
     """The engine's own read-only mode; it refuses whatever the console thinks."""
+    subscriptions: tuple[str, ...] = ()
+    """The only ones it looks at; empty means all."""
 
 
 class Incompatible(Message, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "emulator": "a faithful Azure on this machine: start, serve, env, status, stop, fault",
     "engine": "the process that talks to Azure: status, stop, log",
-    "journal": "what was done: list, show, export",
+    "journal": "what was done: list, show, export, give-up",
     "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
 }
 CLOUDS = ("public", "usgovernment", "china")

@@ -1,4 +1,4 @@
-"""`azrecover engine status|stop|log` where several engines run, and what a console with another filter gets."""
+"""`azrecover engine status|stop|log` where several engines run; what a console with another filter gets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import msgspec
 import pytest
 
 from azure_ops.engine_lock import holder
+from azure_ops.errors import EngineUnavailable
 
 from ..support import OPERATOR_CLIENT_ID, Emulator
-from .engine_world import EngineWorld, point_environment
+from .engine_world import EngineWorld, Told, point_environment
 
 
 @pytest.fixture
@@ -79,3 +80,22 @@ async def test_of_several_engines_none_is_stopped_by_guess(world: EngineWorld) -
     assert holder(other) is None
     assert holder(world.settings) is not None
     assert "no-such" in (await command("stop", "no-such")).stderr
+
+
+async def test_a_console_with_another_filter_is_told_and_not_given_another_fleet(world: EngineWorld) -> None:
+    first = world.emulator.subscription_ids[0]
+    narrow = msgspec.structs.replace(world.settings, subscriptions=(first,))
+    console = await world.console(settings=narrow)
+    await console.filled()
+    assert {item.subscription_id.lower() for item in console.items.values()} == {first.lower()}
+    for settings in (world.settings, msgspec.structs.replace(narrow, subscriptions=("other",))):
+        with pytest.raises(EngineUnavailable, match=f"looks at subscription {first} only") as caught:
+            await Told(settings).connect()
+        assert f"azrecover engine stop {world.settings.key}" in caught.value.hint
+    upper = await world.console(settings=msgspec.structs.replace(narrow, subscriptions=(first.upper(),)))
+    assert upper.pid == console.pid
+    await console.close()
+    await upper.close()
+    assert (await command("stop", world.settings.key)).returncode == 0
+    whole = await world.filled_console()
+    assert len({item.subscription_id for item in whole.items.values()}) > 1
