@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from widgets.plain_text import visible
@@ -9,7 +10,7 @@ from widgets.plain_text import visible
 from . import messages
 from .crash import CrashSafe
 from .screens.console import ConsoleScreen
-from .state import ConsoleState
+from .state import ConsoleState, FleetNews
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .screens.passing import EngineLost, SignInDialog
 
+FLEET_APART_S = 0.1
 SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 
 
@@ -27,6 +29,8 @@ class EngineNews(CrashSafe):
     config: Config
     _sign_in: SignInDialog | None = None
     _lost: EngineLost | None = None
+    _fleet_news: FleetNews | None = None
+    _fleet_shown_at = 0.0
 
     @property
     def console_screen(self) -> ConsoleScreen:
@@ -38,7 +42,21 @@ class EngineNews(CrashSafe):
         self.notify(visible(text), title=visible(title), severity=severity, markup=False)
 
     def on_fleet_changed(self, event: messages.FleetChanged) -> None:
-        self.console_screen.fleet_changed(event.delta, self.state.apply_fleet(event.delta))
+        """Shown together with all that came meanwhile, and not more often than somebody can read."""
+        came = self.state.apply_fleet(event.delta)
+        if self._fleet_news is None:
+            self._fleet_news = FleetNews()
+            wait_s = self._fleet_shown_at + FLEET_APART_S - monotonic()
+            if wait_s > 0:
+                self.set_timer(wait_s, self._show_fleet)
+            else:
+                self.call_later(self._show_fleet)
+        self._fleet_news.add(event.delta, came)
+
+    def _show_fleet(self) -> None:
+        news, self._fleet_news, self._fleet_shown_at = self._fleet_news, None, monotonic()
+        if news is not None:
+            self.console_screen.fleet_changed(news)
 
     def on_jobs_changed(self, event: messages.JobsChanged) -> None:
         self.state.apply_jobs(event.delta)

@@ -33,20 +33,12 @@ def status(app: ConsoleApp, trouble: str) -> Status:
     return Status(
         cloud=where,
         read_only=app.read_only,
-        loose_ends=sum(_is_loose(app, key) for key in state.items),
+        loose_ends=len(state.loose_ends),
         running=len(state.running()),
         paused=state.paused,
         link=link,
         fault=f"{fault.name}: {fault.error.title}" if fault and fault.error else "",
         service_now=state.service_now() if state.complete else None,
-    )
-
-
-def _is_loose(app: ConsoleApp, key: str) -> bool:
-    """A drill never cleaned up or a failover never committed."""
-    replication = app.state.items[key].replication
-    return replication is not None and (
-        replication.allows("TestFailoverCleanup") or replication.allows("Commit")
     )
 
 

@@ -51,9 +51,33 @@ class Came(Enum):
     WHOLE = "the last part: this is the fleet now"
 
 
+class FleetNews:
+    """What has come since the screen was last brought up to date: rows by key, the newest of each."""
+
+    def __init__(self) -> None:
+        self.changed: dict[str, FleetItem] = {}
+        self.removed: set[str] = set()
+        self.arriving: dict[str, FleetItem] = {}
+        self.whole = False
+
+    def add(self, delta: wire.FleetDelta, came: Came) -> None:
+        if came is Came.ARRIVING:
+            self.arriving.update((item.key, item) for item in delta.changed)
+            return
+        self.whole = self.whole or came is Came.WHOLE
+        for key in delta.removed:
+            self.changed.pop(key, None)
+            self.removed.add(key)
+        for item in delta.changed:
+            self.removed.discard(item.key)
+            self.changed[item.key] = item
+
+
 class ConsoleState:
     def __init__(self) -> None:
         self.items: dict[str, FleetItem] = {}
+        self.loose_ends: set[str] = set()
+        """Rows with a drill never cleaned up or a failover never committed."""
         self.jobs: dict[str, Job] = {}
         self.operations: dict[str, Operation] = {}
         self.sources: dict[str, SourceState] = {}
@@ -83,6 +107,8 @@ class ConsoleState:
         if delta.vaults:
             self.vaults = delta.vaults
         if self._arriving is None:
+            self.loose_ends.difference_update(delta.removed)
+            self._look_for_loose_ends(delta.changed)
             return Came.CHANGED
         if not self.items and self.vms_read:
             self.items = self._arriving  # nothing is shown yet: better the first rows than none
@@ -93,7 +119,19 @@ class ConsoleState:
         ):
             return Came.ARRIVING
         self.items, self._arriving, self.complete = self._arriving, None, True
+        self.loose_ends.clear()
+        self._look_for_loose_ends(self.items.values())
         return Came.WHOLE
+
+    def _look_for_loose_ends(self, items: Iterable[FleetItem]) -> None:
+        for item in items:
+            replication = item.replication
+            if replication is not None and (
+                replication.allows("TestFailoverCleanup") or replication.allows("Commit")
+            ):
+                self.loose_ends.add(item.key)
+            else:
+                self.loose_ends.discard(item.key)
 
     @property
     def first_rows(self) -> bool:

@@ -127,7 +127,7 @@ class TableLines(LineView, Generic[Row]):
         if y == 1 and not self._order.shown:
             text = self.empty_text if not self.filter_text else f"No row matches {self.filter_text}"
             return Strip([Segment(fit(" " * GUTTER + visible(text), self._width), self._style("dim"))])
-        return Strip.blank(self._width, self.rich_style)
+        return Strip.blank(self._width, self._style())
 
     def _header(self) -> Strip:
         plain = self._style("header")

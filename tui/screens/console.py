@@ -36,7 +36,7 @@ from ..commands import Commands
 from ..flows import ACTIONS
 from ..keys import TABLE, bindings
 from ..layout import Layout
-from ..state import Came
+from ..state import FleetNews
 
 if TYPE_CHECKING:
     from textual.widgets import Input
@@ -285,21 +285,20 @@ class ConsoleScreen(Screen[None]):
 
     # from the engine ----------------------------------------------------------------------------------------
 
-    def fleet_changed(self, delta: wire.FleetDelta, came: Came) -> None:
+    def fleet_changed(self, news: FleetNews) -> None:
         state = self.console_app.state
         with self.app.batch_update():
-            self.vms.say_unread(state.unread())
-            if came is Came.CHANGED:
-                self.vms.update(delta.changed, delta.removed)
-            elif came is Came.WHOLE:
+            if news.whole:
                 self.vms.replace_rows(state.items.values())
                 self.load_details()
-            elif state.first_rows:
-                self.vms.update(delta.changed, delta.removed)
+            elif not state.items and state.vms_read:
+                self.vms.update(news.arriving.values())
+            else:
+                self.vms.update(news.changed.values(), news.removed)
             self._say_when_empty()
             self.header_changed()
             self._titles()
-            if self.vms.cursor_key in {item.key for item in delta.changed}:
+            if news.whole or self.vms.cursor_key in news.changed:
                 self._show_vm()
                 self._keys_changed()
 
