@@ -73,7 +73,11 @@ class User:
         self.sees("What is sent") if self.size == BIG else self.sees("Go ahead")
 
     def confirms(self, name: str = "", *, tick: bool = False) -> None:
-        """The ceremony of the plan on the screen, step by step."""
+        self.completes_ceremony(name, tick=tick)
+        self.presses("enter")
+
+    def completes_ceremony(self, name: str = "", *, tick: bool = False) -> None:
+        """What the plan on the screen asks for, step by step, up to the Enter that sends it."""
         self.sees("Go ahead")
         if name:
             self.presses(name)
@@ -85,7 +89,6 @@ class User:
         if name or tick:
             self.moves("tab")
         self.moves("tab")
-        self.presses("enter")
 
     def moves(self, key: str) -> None:
         """Presses a key and waits until the dialog looks different, if only because the focus moved: a key
