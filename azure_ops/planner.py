@@ -170,7 +170,9 @@ class Planner:
         assert action.plan is not None
         checks: list[Check] = []
         if isinstance(target, FleetItem):
-            checks = preflight.running_checks(
+            snapshot = self._board.snapshot
+            checks = preflight.namesake_checks(target, snapshot.items.values() if snapshot else ())
+            checks += preflight.running_checks(
                 target, self._board.jobs.values(), self._board.operations.values()
             )
             checks += preflight.unread_checks(self._unread.get(target.key, {}))

@@ -104,6 +104,25 @@ def unread_checks(problems: Mapping[str, RecoveryError]) -> list[Check]:
     ]
 
 
+def namesake_checks(item: FleetItem, fleet: Iterable[FleetItem]) -> list[Check]:
+    """A typed name says little when two machines bear it."""
+    others = [
+        f"{other.resource_group} in {other.location or 'an unknown region'}, {other.subscription_id}"
+        for other in fleet
+        if other.name.lower() == item.name.lower() and other.key != item.key
+    ]
+    if not others:
+        return []
+    return [
+        Check(
+            label=f"This is {item.name} of {item.resource_group} in {item.location}, {item.subscription_id}",
+            state=CheckState.WARNING,
+            detail=f"there is another one of this name: {'; '.join(others[:3])}",
+            fix="Make sure that this is the one you mean.",
+        )
+    ]
+
+
 def job_checks(job: Job, operations: Iterable[Operation]) -> list[Check]:
     """Whose job it is, before somebody stops it."""
     ours = next((op for op in operations if op.job_id and op.job_id.lower() == job.id.lower()), None)

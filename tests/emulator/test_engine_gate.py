@@ -16,7 +16,7 @@ import pytest
 
 from azure_ops import wire
 from azure_ops.errors import Busy, RecoveryError, Refused
-from azure_ops.model import Check, CheckState, Phase, Plan
+from azure_ops.model import Check, CheckState, FleetItem, Phase, Plan
 
 from ..support import Emulator
 from .engine_world import EngineWorld, Told, point_environment
@@ -182,3 +182,18 @@ async def test_a_job_whose_address_is_gone_is_found_by_our_request_id(world: Eng
     await console.until(lambda: console.phase(id_) is Phase.RUNNING)
     assert "/backupjobs/" in console.operations[id_].job_id.lower()
     assert len(world.emulator.requests()) == 1
+
+
+async def test_of_two_machines_with_one_name_the_plan_says_which_one_it_is(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    named: dict[str, list[FleetItem]] = {}
+    for item in console.items.values():
+        named.setdefault(item.name.lower(), []).append(item)
+    one, other = next(found for found in named.values() if len(found) == 2 and all(vm.exists for vm in found))
+    plan = await console.plan("snapshot-disks", [one.key])
+    found = next(check for check in plan.checks if "another one of this name" in check.detail)
+    assert found.state is CheckState.WARNING
+    assert one.resource_group in found.label
+    assert other.resource_group in found.detail
+    unique = await console.plan("backup-now", [console.named("mon-01").key])
+    assert not any("another one" in check.detail for check in unique.checks)
