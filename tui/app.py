@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -15,7 +16,7 @@ from azure_ops.errors import RecoveryError
 from widgets.ages import use_local_times
 from widgets.plain_text import visible
 
-from .driver import driver_class
+from .driver import TerminalDriver
 from .engine_news import EngineNews
 from .flows import Flows
 from .link import Link
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 SETTLED_S = 3.0
 """After so long modules, widgets and the first rows are loaded."""
+COLLECT_S = 30.0
+QUIET_S = 3.0
+NEVER = 1_000_000_000
 
 
 class ConsoleApp(EngineNews):
@@ -45,7 +49,7 @@ class ConsoleApp(EngineNews):
     def __init__(
         self, settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None
     ) -> None:
-        super().__init__(driver_class=driver_class())
+        super().__init__(driver_class=TerminalDriver)
         self.settings = settings
         self.config = config
         self.keys = keys
@@ -86,8 +90,21 @@ class ConsoleApp(EngineNews):
     def on_ready(self) -> None:
         """The first frame is out."""
         if not self.is_headless:
-            self.set_timer(SETTLED_S, _collect_garbage)
+            self.set_timer(SETTLED_S, self._settled)
         self.run_worker(self._linked(), group="link", exit_on_error=False)
+
+    def _settled(self) -> None:
+        """`cli.py` has stopped the collection of garbage for the start. What is here by now stays. All of the
+        rest is only walked through when nobody is typing: it takes as long as a frame."""
+        gc.freeze()
+        gc.set_threshold(2000, 5, NEVER)
+        gc.enable()
+        self.set_interval(COLLECT_S, self._collect_garbage)
+
+    def _collect_garbage(self) -> None:
+        driver = self._driver
+        if isinstance(driver, TerminalDriver) and monotonic() - driver.last_key_at > QUIET_S:
+            gc.collect()
 
     async def _linked(self) -> None:
         self.state.welcome = await self.link.open()
@@ -125,13 +142,6 @@ class ConsoleApp(EngineNews):
         names = ", ".join(visible(each.title) for each in running[:3])
         told = f"azrecover: {len(running)} running ({names}). They go on; start azrecover again to see them."
         self.exit(message=Text(told) if running else None)
-
-
-def _collect_garbage() -> None:
-    """`cli.py` has stopped it for the start. What is here by now stays: no collection walks through it again
-    between two keys."""
-    gc.freeze()
-    gc.enable()
 
 
 def run(settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None) -> int:

@@ -18,6 +18,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from selectors import EVENT_READ, SelectSelector
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 from textual import constants, events
@@ -54,6 +55,8 @@ class TerminalDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         terminal_guard.install()
+        self.last_key_at = 0.0
+        """By `time.monotonic`."""
         self._cells = CellScreen(*self._get_terminal_size())
         self._writer: TerminalWriter | None = None
         self._frame_waits = False
@@ -221,6 +224,8 @@ class TerminalDriver(LinuxDriver):
         """Called on the input thread."""
         if isinstance(message, events.Resize):
             self._from_thread(self._cells.resize, message.size.width, message.size.height)
+        elif isinstance(message, events.Key):
+            self.last_key_at = monotonic()
         super().process_message(message)
 
     # signals and hang-up ------------------------------------------------------------------------------------

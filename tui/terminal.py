@@ -43,3 +43,4 @@ def prepare(colours: str) -> None:
     if wanted:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", wanted)
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # how long a key waits for its frame; nothing ticks by itself

@@ -117,8 +117,11 @@ class TableLines(LineView, Generic[Row]):
     def _all_cells(self, row: Row) -> str:
         return " ".join(column.cell(row).text for column in self.columns)
 
-    def render_line(self, y: int) -> Strip:
+    def render_lines(self, crop: Region) -> list[Strip]:
         self._place_columns()
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
         if y == 0:
             return self._header()
         index = self.scroll_offset.y + y - 1
