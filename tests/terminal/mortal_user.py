@@ -1,4 +1,4 @@
-"""A user whose console and engine die under `kill -9`, and what is left of them: for `test_kill9_console.py`."""
+"""A user whose console and engine die under `kill -9`, and what is left: for `test_kill9_console.py`."""
 
 from __future__ import annotations
 
@@ -133,12 +133,16 @@ def candidates(emulator: Emulator) -> dict[str, list[str]]:
     backups: list[str] = []
     replicated: list[str] = []
     for vault in _vaults(emulator):
-        for item in _all(emulator, f"{vault}/backupProtectedItems?api-version=2025-08-01"):
-            if item["properties"]["protectionState"] == "Protected":
-                backups.append(item["properties"]["friendlyName"])
-        for item in _all(emulator, f"{vault}/replicationProtectedItems?api-version=2025-08-01"):
-            if {"TestFailover", "UnplannedFailover"} <= set(item["properties"]["allowedOperations"]):
-                replicated.append(item["properties"]["friendlyName"])
+        backups += [
+            item["properties"]["friendlyName"]
+            for item in _all(emulator, f"{vault}/backupProtectedItems?api-version=2025-08-01")
+            if item["properties"]["protectionState"] == "Protected"
+        ]
+        replicated += [
+            item["properties"]["friendlyName"]
+            for item in _all(emulator, f"{vault}/replicationProtectedItems?api-version=2025-08-01")
+            if {"TestFailover", "UnplannedFailover"} <= set(item["properties"]["allowedOperations"])
+        ]
     half = len(replicated) // 2
     only_backed_up = sorted(set(backups) - set(replicated))
     return {
