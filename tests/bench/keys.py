@@ -14,9 +14,8 @@ PARSED_LATER_S = 0.1
 """What comes is stamped at once, but looked at when the console is done: this process shares the machine."""
 IDLE_S = 60.0
 UNCHANGED_TICK_S = 2.5
-"""Such a tick says the same time of the service each time: the console's clock comes to rest, and with it every
-age. What is written then is waste; an age that reads differently is news."""
-
+"""Such a tick says the same time of the service each time: the console's clock comes to rest, and with it
+every age. What is written then is waste; an age that reads differently is news."""
 
 def measure() -> Iterator[Figure]:
     with world.private_folders():
