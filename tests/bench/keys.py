@@ -17,6 +17,7 @@ UNCHANGED_TICK_S = 2.5
 """Such a tick says the same time of the service each time: the console's clock comes to rest, and with it
 every age. What is written then is waste; an age that reads differently is news."""
 
+
 def measure() -> Iterator[Figure]:
     with world.private_folders():
         for rows in (25, 10_000):
