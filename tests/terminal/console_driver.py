@@ -83,20 +83,24 @@ class User:
             self.presses(name)
             self.sees(f" {name}   ")
         if tick:
-            self.moves("tab")
+            self.moves("tab", "I understand")
             self.presses("space")
             self.sees("[✔] I understand")
         if name or tick:
-            self.moves("tab")
-        self.moves("tab")
+            self.moves("tab", "Go ahead")
+        self.moves("tab", "Go ahead")
 
-    def moves(self, key: str) -> None:
-        """Presses a key and waits until the dialog looks different, if only because the focus moved: a key
-        after it would otherwise reach what had the focus before."""
-        self.terminal.settle(0.2, most_s=2)
-        before = self._dialog()
+    def moves(self, key: str, line: str = "") -> None:
+        """Presses a key and waits until the dialog, or its line with this text, looks different, if only
+        because the focus moved: a key after it would otherwise reach what had the focus before."""
+        self.terminal.settle(0.3, most_s=3)
+        before = self._look(line)
         self.presses(key)
-        self.terminal.wait_for(lambda _: self._dialog() != before)
+        self.terminal.wait_for(lambda _: self._look(line) != before)
+
+    def _look(self, line: str) -> list[list[tuple[Any, ...]]]:
+        dialog = self._dialog()
+        return [row for row in dialog if line in "".join(str(cell[0]) for cell in row)]
 
     def _dialog(self) -> list[list[tuple[Any, ...]]]:
         """The cells where dialogs are, with their colours; what goes on around them does not count."""

@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ from .mortal_user import ENDINGS, MortalUser, candidates
 VMS = 120
 SPEED = 120
 """World seconds per second."""
-ROUNDS = 30
+ROUNDS = 25
 ACTIONS = ("backup-now", "test-failover", "failover")
-VICTIMS = ("console", "both", "engine", "both")
+VICTIMS = ("console", "both", "engine", "both", "both")
 MOMENTS = ("last key", "answer held", "sending", "under way", "before", "to the end")
 LONGEST_JOB_S = 1500
 
@@ -49,6 +50,8 @@ class Deaths:
         self.world = world
         self.random = random.Random(seed)
         self.names = candidates(world)
+        self.chosen = list(islice(cycle(MOMENTS), ROUNDS))
+        self.random.shuffle(self.chosen)
         self.kills: Counter[str] = Counter()
         self.moments: Counter[str] = Counter()
         self.journalled: set[str] = set()
@@ -57,7 +60,7 @@ class Deaths:
 
     def round(self, number: int) -> None:
         action = ACTIONS[number % len(ACTIONS)]
-        moment = MOMENTS[(number // 2) % len(MOMENTS)]
+        moment = self.chosen[number]
         victim = VICTIMS[number % len(VICTIMS)]
         name = self.names[action].pop()
         self.asked.add((action, name))
@@ -144,7 +147,8 @@ class Deaths:
             assert (sent[entry.request_id], paths[path]) == (expected, expected), told
         assert set(paths.values()) <= {1}, paths
         jobs = [entry.job_id for entry in entries if entry.phase is not Phase.NOT_SENT]
-        assert all(jobs) and len(set(jobs)) == len(jobs), "two operations watched one job"
+        assert all(jobs)
+        assert len(set(jobs)) == len(jobs), "two operations watched one job"
         return Counter(entry.phase for entry in entries)
 
     def check_shown(self, entries: list[Entry]) -> None:
