@@ -105,7 +105,8 @@ class User:
     def _dialog(self) -> list[list[tuple[Any, ...]]]:
         """The cells where dialogs are, with their colours; what goes on around them does not count."""
         columns, rows = self.size
-        return [row[columns // 5 : -(columns // 5)] for row in self.terminal.cells()[rows // 8 : -1]]
+        edge = columns // 5 if self.size == BIG else 4
+        return [row[edge:-edge] for row in self.terminal.cells()[rows // 8 : -1]]
 
     def watches_to_the_end(self, most_s: float = 60) -> str:
         return self.sees("✔ done", "took", most_s=most_s)
