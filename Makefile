@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 4
+WORKERS ?= 2
 READY := $(VENV)/.ready
 
 .PHONY: demo test lint types bench screenshots keys constraints clean

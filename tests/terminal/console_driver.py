@@ -83,30 +83,25 @@ class User:
             self.presses(name)
             self.sees(f" {name}   ")
         if tick:
-            self.moves("tab", "I understand")
+            self.moves("tab")
             self.presses("space")
             self.sees("[✔] I understand")
         if name or tick:
-            self.moves("tab", "Go ahead")
-        self.moves("tab", "Go ahead")
+            self.moves("tab")
+        self.moves("tab")
 
-    def moves(self, key: str, line: str = "") -> None:
-        """Presses a key and waits until the dialog, or its line with this text, looks different, if only
-        because the focus moved: a key after it would otherwise reach what had the focus before."""
+    def moves(self, key: str) -> None:
+        """Presses a key and waits until the dialog looks different, if only because the focus moved: a key
+        after it would otherwise reach what had the focus before."""
         self.terminal.settle(0.3, most_s=3)
-        before = self._look(line)
+        before = self._dialog()
         self.presses(key)
-        self.terminal.wait_for(lambda _: self._look(line) != before)
-
-    def _look(self, line: str) -> list[list[tuple[Any, ...]]]:
-        dialog = self._dialog()
-        return [row for row in dialog if line in "".join(str(cell[0]) for cell in row)]
+        self.terminal.wait_for(lambda _: self._dialog() != before)
 
     def _dialog(self) -> list[list[tuple[Any, ...]]]:
         """The cells where dialogs are, with their colours; what goes on around them does not count."""
         columns, rows = self.size
-        edge = columns // 5 if self.size == BIG else 4
-        return [row[edge:-edge] for row in self.terminal.cells()[rows // 8 : -1]]
+        return [row[columns // 5 : -(columns // 5)] for row in self.terminal.cells()[rows // 8 : -1]]
 
     def watches_to_the_end(self, most_s: float = 60) -> str:
         return self.sees("✔ done", "took", most_s=most_s)
