@@ -10,7 +10,7 @@ from widgets.plain_text import visible
 from . import messages
 from .crash import CrashSafe
 from .screens.console import ConsoleScreen
-from .state import ConsoleState, FleetNews
+from .state import Came, ConsoleState, FleetNews
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -44,14 +44,14 @@ class EngineNews(CrashSafe):
     def on_fleet_changed(self, event: messages.FleetChanged) -> None:
         """Shown together with all that came meanwhile, and not more often than somebody can read."""
         came = self.state.apply_fleet(event.delta)
-        if self._fleet_news is None:
-            self._fleet_news = FleetNews()
-            wait_s = self._fleet_shown_at + FLEET_APART_S - monotonic()
-            if wait_s > 0:
-                self.set_timer(wait_s, self._show_fleet)
-            else:
-                self.call_later(self._show_fleet)
+        waits = self._fleet_news is not None
+        self._fleet_news = self._fleet_news or FleetNews()
         self._fleet_news.add(event.delta, came)
+        wait_s = self._fleet_shown_at + FLEET_APART_S - monotonic()
+        if came is Came.WHOLE or (not waits and wait_s <= 0):
+            self.call_later(self._show_fleet)
+        elif not waits:
+            self.set_timer(wait_s, self._show_fleet)
 
     def _show_fleet(self) -> None:
         news, self._fleet_news, self._fleet_shown_at = self._fleet_news, None, monotonic()

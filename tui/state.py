@@ -52,17 +52,16 @@ class Came(Enum):
 
 
 class FleetNews:
-    """What has come since the screen was last brought up to date: rows by key, the newest of each."""
+    """What has changed since the screen was last brought up to date: rows by key, the newest of each. Parts
+    of a whole that is only arriving are not in it; `ConsoleState.items` says what of them is to be shown."""
 
     def __init__(self) -> None:
         self.changed: dict[str, FleetItem] = {}
         self.removed: set[str] = set()
-        self.arriving: dict[str, FleetItem] = {}
         self.whole = False
 
     def add(self, delta: wire.FleetDelta, came: Came) -> None:
         if came is Came.ARRIVING:
-            self.arriving.update((item.key, item) for item in delta.changed)
             return
         self.whole = self.whole or came is Came.WHOLE
         for key in delta.removed:
@@ -112,6 +111,10 @@ class ConsoleState:
             return Came.CHANGED
         if not self.items and self.vms_read:
             self.items = self._arriving  # nothing is shown yet: better the first rows than none
+            self._look_for_loose_ends(self.items.values())
+        elif self.first_rows:
+            self.loose_ends.difference_update(delta.removed)
+            self._look_for_loose_ends(delta.changed)
         if (
             delta.more
             or not self._all_answered()

@@ -287,18 +287,19 @@ class ConsoleScreen(Screen[None]):
 
     def fleet_changed(self, news: FleetNews) -> None:
         state = self.console_app.state
+        anew = news.whole or state.first_rows
         with self.app.batch_update():
-            if news.whole:
+            self.vms.say_unread(state.unread())
+            if anew:
                 self.vms.replace_rows(state.items.values())
-                self.load_details()
-            elif not state.items and state.vms_read:
-                self.vms.update(news.arriving.values())
             else:
                 self.vms.update(news.changed.values(), news.removed)
+            if news.whole:
+                self.load_details()
             self._say_when_empty()
             self.header_changed()
             self._titles()
-            if news.whole or self.vms.cursor_key in news.changed:
+            if anew or self.vms.cursor_key in news.changed:
                 self._show_vm()
                 self._keys_changed()
 

@@ -1,0 +1,136 @@
+"""The whole console without a terminal, told by an engine's side of a real socket how the fleet changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from azure_ops import paths, wire
+from azure_ops.cloud import CloudSettings
+from azure_ops.model import Backup, FleetItem, Replication, SourceState
+from azure_ops.version import VERSION
+from tui.app import ConsoleApp
+from tui.config import Config
+from tui.keys import KeyTable
+from tui.state import ROW_SOURCES
+
+SETTINGS = CloudSettings(name="custom", arm_endpoint="https://127.0.0.1:1")
+AT = datetime(2026, 8, 22, 14, tzinfo=UTC)
+VM, BACKUP, REPLICATION = ROW_SOURCES
+
+
+@pytest.fixture(autouse=True)
+def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+class Teller:
+    """The engine's side: one console, told what the test wants."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+        self._greeted = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await wire.read_from_console(reader)
+        writer.write(
+            wire.frame(wire.Welcome(protocol=wire.PROTOCOL, version=VERSION, pid=1, cloud="x", endpoint="x"))
+        )
+        self._writer = writer
+        self._greeted.set()
+        while (message := await wire.read_from_console(reader)) is not None:
+            if isinstance(message, wire.Call):
+                writer.write(wire.frame(wire.Reply(number=message.number, result=wire.Done())))
+        writer.close()
+
+    async def tell(
+        self,
+        *changed: FleetItem,
+        read: tuple[str, ...] = (),
+        first: bool = False,
+        removed: tuple[str, ...] = (),
+    ) -> None:
+        await asyncio.wait_for(self._greeted.wait(), 10)
+        assert self._writer is not None
+        sources = tuple(SourceState(name=name, read_at=AT) for name in read)
+        delta = wire.FleetDelta(
+            generation=1,
+            taken_at=AT,
+            service_at=AT,
+            first=first,
+            changed=changed,
+            removed=removed,
+            sources=sources,
+        )
+        self._writer.write(wire.frame(delta))
+
+
+@asynccontextmanager
+async def console() -> AsyncIterator[tuple[ConsoleApp, Pilot[None], Teller]]:
+    teller = Teller()
+    server = await asyncio.start_unix_server(teller.serve, paths.socket_path(SETTINGS))
+    app = ConsoleApp(SETTINGS, Config(), KeyTable())
+    async with app.run_test(size=(120, 40)) as pilot:
+        yield app, pilot, teller
+    server.close()
+
+
+def vm(name: str, replication: Replication | None = None, backup: Backup | None = None) -> FleetItem:
+    return FleetItem(
+        key=name, id=f"/{name}", name=name, subscription_id="s", resource_group="g", replication=replication,
+        backup=backup,
+    )  # fmt: skip
+
+
+def cells(app: ConsoleApp, key: str) -> dict[str, str]:
+    table = app.console_screen.vms
+    row = table.row(key)
+    return {} if row is None else {column.id: column.cell(row).text for column in table.columns}
+
+
+async def until(pilot: Pilot[None], app: ConsoleApp, key: str, column: str, text: str) -> None:
+    async with asyncio.timeout(10):
+        while cells(app, key).get(column) != text:
+            await pilot.pause(0.02)
+
+
+async def test_first_rows_say_what_is_unread_and_the_whole_says_it_no_more() -> None:
+    open_test = Replication(item_id="r", vault_id="v", allowed_operations=("TestFailoverCleanup",))
+    async with console() as (app, pilot, teller):
+        await teller.tell(vm("a"), vm("b", open_test), read=(VM,), first=True)
+        await until(pilot, app, "a", "backup", "… unread")
+        assert app.console_screen.vms.shown_keys == ["a", "b"]
+        assert app.state.loose_ends == {"b"}
+        await teller.tell(vm("a"), read=(BACKUP,))
+        await until(pilot, app, "a", "backup", "none ✖")
+        assert cells(app, "a")["replication"] == "… unread"
+        await teller.tell(read=(REPLICATION,))
+        await until(pilot, app, "a", "replication", "–")
+        assert app.state.complete
+
+
+async def test_many_differences_at_once_end_in_what_the_engine_has() -> None:
+    async with console() as (app, pilot, teller):
+        await teller.tell(vm("a"), vm("b"), read=ROW_SOURCES, first=True)
+        for number in range(30):
+            await teller.tell(vm("c"), vm(f"d{number}"))
+            await teller.tell(removed=("c", "a"))
+        await teller.tell(vm("a"), vm("z"))
+        await until(pilot, app, "z", "name", "z")
+        assert app.console_screen.vms.shown_keys == ["a", "b", *(f"d{n}" for n in range(30)), "z"]
+
+
+async def test_a_new_whole_takes_the_place_of_the_old_one() -> None:
+    async with console() as (app, pilot, teller):
+        await teller.tell(vm("a"), vm("b"), read=ROW_SOURCES, first=True)
+        await until(pilot, app, "b", "name", "b")
+        await teller.tell(vm("c"), read=ROW_SOURCES, first=True)
+        await until(pilot, app, "c", "name", "c")
+        assert app.console_screen.vms.shown_keys == ["c"]
