@@ -100,6 +100,7 @@ class Watcher:
     def lay_over(self, item: FleetItem) -> None:
         """A row as Resource Manager told it just now."""
         self._overlays[item.key] = Overlay(time.monotonic(), item, self._graph_row(item.key))
+        item = self._completed(item)
         before = self._board.snapshot
         if before is not None and before.items.get(item.key) != item:
             self._show({**before.items, item.key: item})
@@ -234,13 +235,23 @@ class Watcher:
             vm, backup=self._backups.get(key), replication=self._replications.get(key)
         )
 
+    def _completed(self, item: FleetItem) -> FleetItem:
+        """A part that the row did not have when it was read was not asked for: of that the fleet query, which
+        may have come meanwhile, is the only word."""
+        told = self._graph_row(item.key)
+        if told is None:
+            return item
+        return msgspec.structs.replace(
+            item, backup=item.backup or told.backup, replication=item.replication or told.replication
+        )
+
     def _publish(self) -> None:
         from . import inventory
 
         items = inventory.join(dict(self._vms), dict(self._backups), dict(self._replications))
         for key, overlay in list(self._overlays.items()):
             if self._stands(key, overlay):
-                items[key] = overlay.item
+                items[key] = self._completed(overlay.item)
             else:
                 del self._overlays[key]
         before = self._board.snapshot

@@ -69,6 +69,22 @@ def test_a_row_that_is_worked_on_keeps_its_fresh_answer() -> None:
     assert world.shown(fresh).power_state is PowerState.STARTING
 
 
+def test_a_row_read_before_its_replication_was_known_does_not_hide_it() -> None:
+    """An engine that has just started reads rows at once whose operations it takes up."""
+    world = World()
+    whole = vm(replication=replication())
+    early = msgspec.structs.replace(whole, replication=None)
+    world.watcher.keep_hot([whole.key])
+    world.fleet_says(early)
+    world.watcher.lay_over(early)
+    world.fleet_says(whole)
+    assert world.shown(whole) == whole, "the fleet's answer came after the row's"
+    world.watcher.lay_over(early)
+    assert world.shown(whole) == whole, "the fleet's answer came while the row was read"
+    world.fleet_says(early)
+    assert world.shown(whole).replication is None
+
+
 def test_an_old_answer_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.fleet_says(vm())
