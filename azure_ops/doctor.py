@@ -26,7 +26,7 @@ from .errors import EngineUnavailable, RecoveryError
 from .model import Check, CheckState
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .services.session import Session
 
 MOST_SKEW_S = 240
 """Tokens are refused by the service at about five minutes of difference."""
@@ -69,7 +69,7 @@ def check_journal(settings: CloudSettings) -> Check:
 
 async def check_engine(settings: CloudSettings) -> Check:
     from .client import program_version
-    from .engine_commands import ask_status
+    from .engine.commands import ask_status
 
     try:
         status = await ask_status(settings)
@@ -87,8 +87,8 @@ async def check_endpoint(settings: CloudSettings) -> AsyncIterator[Check]:
     """Reachability and the clock, without a sign-in."""
     import aiohttp
 
-    from .azure_failures import translate
-    from .transport import proxy_for, ssl_context
+    from .services.azure_failures import translate
+    from .services.transport import proxy_for, ssl_context
 
     url = f"{settings.endpoint}/metadata/endpoints?api-version=2022-09-01"
     started = time.perf_counter()
@@ -125,7 +125,7 @@ def clock_check(date_header: str, *, own_clock: bool) -> Check:
 
 
 async def check_sign_in(session: Session) -> Check:
-    from .azure_failures import azure_errors
+    from .services.azure_failures import azure_errors
 
     async with azure_errors("The sign-in"):
         token = await session._credential.get_token_info(f"{session.endpoint}/.default")
@@ -151,7 +151,7 @@ def who_is(token: str) -> str:
 
 async def check_subscriptions(session: Session) -> AsyncIterator[Check]:
     from .actions import ALL
-    from .permissions import missing_actions
+    from .services.permissions import missing_actions
 
     ids = await session.subscriptions()
     if not ids:
@@ -188,7 +188,7 @@ async def findings(settings: CloudSettings) -> AsyncIterator[Check]:
         yield check
     if not reached:
         return
-    from .session import Session
+    from .services.session import Session
 
     step = "sign-in"
     try:

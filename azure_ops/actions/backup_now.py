@@ -12,8 +12,8 @@ from ..model import Field, FleetItem, Form, Job, PlannedRequest, Risk
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 PERMISSION = (
     "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/backup/action"
@@ -50,8 +50,8 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
 
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
     from .. import preflight
-    from ..api_versions import api_version_of
     from ..arm_ids import request_path
+    from ..services.api_versions import api_version_of
 
     assert target.backup is not None
     expires_at = parse_expiry(answers.get("expires", ""), context.now())
@@ -100,16 +100,16 @@ def _midnight(at: datetime) -> datetime:
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from .. import backup
+    from ..services import backup
 
     expires_at = datetime.fromisoformat(entry.arguments["expires_at"])
     return await backup.trigger(context.session, entry.target_id, expires_at, entry.request_id)
 
 
 async def find(context: Context, entry: Entry) -> Submitted | None:
-    from .. import backup
     from ..arm_ids import vault_of
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..services import backup
 
     job = await backup.find_job(
         context.session,

@@ -9,8 +9,8 @@ from ..model import FleetItem, Job, JobKind, JobState, PlannedRequest, Risk
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 BACKUP_PERMISSION = "Microsoft.RecoveryServices/Vaults/backupJobs/cancel/action"
 REPLICATION_PERMISSION = "Microsoft.RecoveryServices/vaults/replicationJobs/cancel/action"
@@ -31,8 +31,8 @@ def why_not(target: FleetItem | Job) -> str | None:
 
 
 async def plan(context: Context, target: Job, answers: Mapping[str, str]) -> Draft:
-    from ..api_versions import api_version_of
     from ..arm_ids import request_path
+    from ..services.api_versions import api_version_of
 
     backup = target.kind is JobKind.BACKUP
     what = target.title or target.operation or "the job"
@@ -64,7 +64,7 @@ def _what_remains(job: Job) -> str:
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from .. import backup, site_recovery
+    from ..services import backup, site_recovery
 
     cancel = site_recovery.cancel_job if "/replicationjobs/" in entry.target_id.lower() else backup.cancel_job
     return await cancel(context.session, entry.target_id, entry.request_id)
@@ -72,8 +72,8 @@ async def run(context: Context, entry: Entry) -> Submitted:
 
 async def find(context: Context, entry: Entry) -> Submitted | None:
     """A cancellation leaves no job of its own: the job itself says whether it is being cancelled."""
-    from .. import jobs
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..services import jobs
 
     job = await jobs.read_job(context.session, entry.target_id)
     cancelled = job.state in (JobState.CANCELLING, JobState.CANCELLED)

@@ -10,8 +10,8 @@ from . import replicated
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 PERMISSION = replicated.permission("failoverCommit")
 
@@ -36,7 +36,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from .. import site_recovery
+    from ..services import site_recovery
 
     return await site_recovery.commit_failover(context.session, entry.target_id, entry.request_id)
 

@@ -10,8 +10,8 @@ from . import replicated
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 PERMISSION = replicated.permission("unplannedFailover")
 
@@ -114,7 +114,7 @@ def _source_check(target: FleetItem, *, shut_down: bool) -> Check:
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from .. import site_recovery
+    from ..services import site_recovery
 
     return await site_recovery.failover(
         context.session,

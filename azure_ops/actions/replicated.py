@@ -13,8 +13,8 @@ from ..model import Field, FleetItem, Job, Option, PlannedRequest, RecoveryPoint
 from .spec import Context
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 LATEST = "latest"
 LATEST_PROCESSED = "latest-processed"
@@ -98,7 +98,7 @@ def _loses(point: RecoveryPoint | None, now: datetime) -> str:
 
 
 async def points_of(context: Context, target: FleetItem) -> tuple[RecoveryPoint, ...]:
-    from .. import site_recovery
+    from ..services import site_recovery
 
     return await site_recovery.list_points(context.session, replication_of(target).item_id)
 
@@ -150,8 +150,8 @@ def _pending(replication: Replication) -> str:
 
 def request(item_id: str, verb: str, body: Mapping[str, Any] | None) -> PlannedRequest:
     """As it will be sent."""
-    from ..api_versions import api_version_of
     from ..arm_ids import request_path
+    from ..services.api_versions import api_version_of
 
     return PlannedRequest(
         method="POST",
@@ -178,9 +178,9 @@ def finder(scenario: str) -> Callable[[Context, Entry], Any]:
     """Looks for the job that carries the operation's request id. `scenario` is the job's `scenarioName`."""
 
     async def find(context: Context, entry: Entry) -> Submitted | None:
-        from .. import site_recovery
         from ..arm_ids import vault_of
-        from ..submitted import Submitted
+        from ..engine.submitted import Submitted
+        from ..services import site_recovery
 
         job = await site_recovery.find_job(
             context.session,

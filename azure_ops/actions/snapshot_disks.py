@@ -26,8 +26,8 @@ from ..model import (
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 WRITE = "Microsoft.Compute/snapshots/write"
 READ_DISK = "Microsoft.Compute/disks/read"
@@ -108,7 +108,7 @@ def _chosen(target: FleetItem, answer: str) -> list[Disk]:
 
 
 def _step(target: FleetItem, disk: Disk, now: datetime, *, incremental: bool) -> Step:
-    from ..api_versions import api_version_of
+    from ..services.api_versions import api_version_of
 
     tag = str(uuid.uuid4())
     snapshot_id = (
@@ -172,7 +172,7 @@ def _name_of(arm_id: str) -> str:
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from .. import compute
+    from ..services import compute
 
     arguments = entry.arguments
     return await compute.begin_snapshot(
@@ -187,8 +187,8 @@ async def run(context: Context, entry: Entry) -> Submitted:
 
 
 async def find(context: Context, entry: Entry) -> Submitted | None:
-    from .. import compute
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..services import compute
 
     job = await compute.find_snapshot(context.session, entry.target_id, entry.arguments["tag"])
     return None if job is None else Submitted(job_id=job.id)

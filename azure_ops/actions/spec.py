@@ -16,9 +16,9 @@ import msgspec
 from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, Risk
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..session import Session
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
+    from ..services.session import Session
 
 Target = FleetItem | Job
 

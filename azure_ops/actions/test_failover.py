@@ -13,8 +13,8 @@ from . import replicated
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..submitted import Submitted
+    from ..engine.submitted import Submitted
+    from ..journal.store import Entry
 
 PERMISSION = replicated.permission("testFailover")
 ISOLATED = "isolated"
@@ -53,7 +53,7 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
 
 async def _networks(context: Context, targets: Sequence[FleetItem]) -> tuple[Option, ...]:
     """Of the recovery regions, isolated ones first, the ones that a real failover uses last and marked."""
-    from .. import inventory
+    from ..services import inventory
 
     regions = dict.fromkeys(
         (replicated.replication_of(target).recovery_region, _recovery_subscription(target))
@@ -173,7 +173,7 @@ async def _check_network(
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from .. import site_recovery
+    from ..services import site_recovery
 
     return await site_recovery.test_failover(
         context.session,

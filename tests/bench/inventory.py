@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import aiohttp
 import msgspec
 
-from azure_ops import graph_queries, inventory
 from azure_ops.cloud import CloudSettings
-from azure_ops.resource_graph import API_VERSION, PAGE, PATH
-from azure_ops.session import Session
+from azure_ops.services import graph_queries, inventory
+from azure_ops.services.resource_graph import API_VERSION, PAGE, PATH
+from azure_ops.services.session import Session
 from tests.bench import world
 from tests.bench.figures import Figure, median
 

@@ -12,13 +12,21 @@ import msgspec
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from azure_ops import backup_documents, compute_documents, replication_documents
-from azure_ops.azure_failures import translate
-from azure_ops.backup_job_documents import backup_job
-from azure_ops.errors import Busy, InvalidState, NotAllowed, NotFound, RecoveryError, ServiceFailed, Throttled
+from azure_ops.errors import (
+    Busy,
+    InvalidState,
+    NotAllowed,
+    NotFound,
+    RecoveryError,
+    ServiceFailed,
+    Throttled,
+)
 from azure_ops.model import JobState, JobTask, PowerState
-from azure_ops.replication_jobs import replication_job
-from azure_ops.vaults import vault
+from azure_ops.services import backup_documents, compute_documents, replication_documents
+from azure_ops.services.azure_failures import translate
+from azure_ops.services.backup_job_documents import backup_job
+from azure_ops.services.replication_jobs import replication_job
+from azure_ops.services.vaults import vault
 from tests.contract.known_shapes import RECORDINGS
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")

@@ -14,10 +14,10 @@ import pytest
 from azure_ops import paths, wire
 from azure_ops.client import EngineClient
 from azure_ops.cloud import CloudSettings
-from azure_ops.engine_lock import holder
+from azure_ops.engine.lock import holder
 from azure_ops.errors import StateUnusable
-from azure_ops.journal import Entry
-from azure_ops.journal_reader import Reader
+from azure_ops.journal.reader import Reader
+from azure_ops.journal.store import Entry
 from azure_ops.model import FleetItem, Job, Operation, Phase, Plan, SourceState
 
 from ..support import Emulator

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from azure_ops import inventory
 from azure_ops.cloud import CloudSettings
 from azure_ops.model import FleetItem, RequestLine
-from azure_ops.session import Session
+from azure_ops.services import inventory
+from azure_ops.services.session import Session
 from tests.support import Emulator
 
 

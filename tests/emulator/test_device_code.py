@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from azure_ops import inventory
 from azure_ops.errors import SignInNeeded
-from azure_ops.session import Session
+from azure_ops.services import inventory
+from azure_ops.services.session import Session
 from tests.support import Emulator
 
 from .sessions import settings_for

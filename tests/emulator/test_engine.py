@@ -22,7 +22,7 @@ import pytest
 
 from azure_ops import client as client_module
 from azure_ops import paths, wire
-from azure_ops.engine_lock import holder
+from azure_ops.engine.lock import holder
 from azure_ops.errors import EngineUnavailable, Refused, StateUnusable, Unreachable
 
 from ..conftest import EmulatorFactory

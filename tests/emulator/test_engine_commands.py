@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from azure_ops.engine_lock import holder
+from azure_ops.engine.lock import holder
 from azure_ops.errors import EngineUnavailable
 
 from ..support import OPERATOR_CLIENT_ID, Emulator

@@ -12,13 +12,13 @@ import aiohttp
 import msgspec
 import pytest
 
-from azure_ops import jobs
 from azure_ops.actions import by_id
 from azure_ops.actions.spec import Context, Draft, Step
-from azure_ops.details import read_item
-from azure_ops.journal import Entry
+from azure_ops.engine.details import read_item
+from azure_ops.journal.store import Entry
 from azure_ops.model import FleetItem, Plan, PlannedRequest, Risk
-from azure_ops.session import Session
+from azure_ops.services import jobs
+from azure_ops.services.session import Session
 
 from ..support import Emulator
 from .sessions import fleet, session_on

@@ -19,7 +19,7 @@ import pytest
 from azure_ops import paths, wire
 from azure_ops.actions import by_id
 from azure_ops.errors import RecoveryError
-from azure_ops.journal import Entry, Journal
+from azure_ops.journal.store import Entry, Journal
 from azure_ops.model import FleetItem, Phase
 
 from ..conftest import EmulatorFactory

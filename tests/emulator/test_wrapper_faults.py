@@ -12,12 +12,21 @@ from typing import Any
 
 import pytest
 
-from azure_ops import backup, compute, inventory, jobs, permissions, site_recovery, transport, vaults
-from azure_ops import session as session_module
-from azure_ops.azure_failures import certainly_not_done
 from azure_ops.errors import RecoveryError, ServiceFailed, SignInNeeded, Throttled, Unreachable
 from azure_ops.model import FleetItem, RequestLine
-from azure_ops.session import Session
+from azure_ops.services import (
+    backup,
+    compute,
+    inventory,
+    jobs,
+    permissions,
+    site_recovery,
+    transport,
+    vaults,
+)
+from azure_ops.services import session as session_module
+from azure_ops.services.azure_failures import certainly_not_done
+from azure_ops.services.session import Session
 from tests.support import NOW, Emulator
 
 from .sessions import fleet, point_at, session_on

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from azure_ops import backup, compute, inventory, jobs, permissions, site_recovery
 from azure_ops.errors import Busy, InvalidState, NotAllowed, NotFound
 from azure_ops.model import JobKind, JobState, PointSource, PowerState, RequestLine
-from azure_ops.session import Session
+from azure_ops.services import backup, compute, inventory, jobs, permissions, site_recovery
+from azure_ops.services.session import Session
 from tests.conftest import EmulatorFactory
 from tests.support import READER_CLIENT_ID, Emulator
 

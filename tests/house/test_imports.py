@@ -155,12 +155,15 @@ def test_the_light_part_stays_light() -> None:
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("tui.app", ("azure", "aiohttp", "sqlite3", "cryptography", "azure_ops.session", "azure_ops.runner")),
+        (
+            "tui.app",
+            ("azure", "aiohttp", "sqlite3", "cryptography", "azure_ops.services", "azure_ops.engine"),
+        ),
         ("tui.cli", ("azure", "aiohttp", "sqlite3", "textual", "rich")),
-        ("azure_ops.engine", ("azure", "textual", "rich", "tui", "widgets", "azure_ops.emulator")),
+        ("azure_ops.engine.process", ("azure", "textual", "rich", "tui", "widgets", "azure_ops.emulator")),
         (
             "azure_ops.emulator",
-            ("azure", "textual", "tui", "widgets", "azure_ops.session", "azure_ops.model"),
+            ("azure", "textual", "tui", "widgets", "azure_ops.services", "azure_ops.model"),
         ),
         ("azure_ops.actions", ("azure", "aiohttp", "sqlite3", "textual")),
     ],

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from azure_ops.cloud import CloudSettings
-from azure_ops.journal import Entry
-from azure_ops.journal_reader import Reader
+from azure_ops.journal.reader import Reader
+from azure_ops.journal.store import Entry
 from tests.support import Emulator
 
 from .console_driver import BIG, User

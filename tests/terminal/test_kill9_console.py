@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from azure_ops.journal import Entry
+from azure_ops.journal.store import Entry
 from azure_ops.model import Phase
 from tests.conftest import EmulatorFactory
 from tests.support import Emulator

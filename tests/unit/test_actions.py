@@ -13,7 +13,8 @@ from azure_ops.actions import ALL, by_id, replicated
 from azure_ops.actions.backup_now import parse_expiry
 from azure_ops.actions.snapshot_disks import LONGEST_NAME, snapshot_name
 from azure_ops.actions.spec import Draft
-from azure_ops.engine_console import Board
+from azure_ops.engine.console import Board
+from azure_ops.engine.planner import PLAN_GOOD_S, Planner, assemble
 from azure_ops.errors import Refused
 from azure_ops.model import (
     Backup,
@@ -28,7 +29,6 @@ from azure_ops.model import (
     Replication,
     Risk,
 )
-from azure_ops.planner import PLAN_GOOD_S, Planner, assemble
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
 VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web-01"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from azure_ops import graph_rows, inventory
 from azure_ops.model import Backup, FleetItem, PowerState, Replication
-from azure_ops.resource_graph import _Decoder
+from azure_ops.services import graph_rows, inventory
+from azure_ops.services.resource_graph import _Decoder
 
 MACHINES = "/subscriptions/S/resourceGroups/RG/providers/Microsoft.Compute/virtualMachines"
 VAULT = "/subscriptions/S/resourceGroups/RG/providers/Microsoft.RecoveryServices/vaults/V"

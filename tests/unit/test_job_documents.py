@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from azure_ops import permissions
-from azure_ops.backup_job_documents import backup_job, target_key
-from azure_ops.jobs import newest, poll_address
+from azure_ops.engine.submitted import operation_name, replication_job_id
 from azure_ops.model import JobState
-from azure_ops.replication_jobs import replication_job
-from azure_ops.submitted import operation_name, replication_job_id
+from azure_ops.services import permissions
+from azure_ops.services.backup_job_documents import backup_job, target_key
+from azure_ops.services.jobs import newest, poll_address
+from azure_ops.services.replication_jobs import replication_job
 
 VAULT = "/subscriptions/S/resourceGroups/RG/providers/Microsoft.RecoveryServices/vaults/V"
 GUID = "5f59fa6b-cc7d-4cce-84ec-b5f4bd47c73e"

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from azure_ops.errors import StateUnusable
-from azure_ops.journal import Entry, Journal
-from azure_ops.journal_cli import main as journal_command
-from azure_ops.journal_reader import Reader
+from azure_ops.journal.cli import main as journal_command
+from azure_ops.journal.reader import Reader
+from azure_ops.journal.store import Entry, Journal
 from azure_ops.model import Phase, Plan, PlannedRequest, Risk
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_what_was_committed_survives_kill_9(path: Path) -> None:
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
-from azure_ops.journal import Journal
+from azure_ops.journal.store import Journal
 from tests.unit.test_journal import entry
 journal = Journal.open(Path({str(path)!r}))
 journal.intend([entry(1)])

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from azure_ops.backup_job_documents import backup_job
-from azure_ops.replication_jobs import replication_job
-from azure_ops.request_log import action_of, scope_of, shown_path, without_secrets
+from azure_ops.services.backup_job_documents import backup_job
+from azure_ops.services.replication_jobs import replication_job
+from azure_ops.services.request_log import action_of, scope_of, shown_path, without_secrets
 
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
 

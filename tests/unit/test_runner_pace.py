@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from azure_ops.pace import FASTEST_CLOCK, LAST_STEP_S, Pace
+from azure_ops.engine.pace import FASTEST_CLOCK, LAST_STEP_S, Pace
 
 
 class Budget:

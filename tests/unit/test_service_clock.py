@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from azure_ops.service_clock import ServiceClock
+from azure_ops.services.service_clock import ServiceClock
 
 HERE = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from azure_ops.throttling import Budget, remaining_text, retry_after_s
+from azure_ops.services.throttling import Budget, remaining_text, retry_after_s
 
 JOBS = "Microsoft.RecoveryServices/vaults/backupJobs/read"
 LEFT = "x-ms-ratelimit-remaining-subscription-resource-requests"

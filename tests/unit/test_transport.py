@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from azure_ops.transport import proxy_for
+from azure_ops.services.transport import proxy_for
 
 
 @pytest.fixture(autouse=True)

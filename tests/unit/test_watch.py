@@ -9,11 +9,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from azure_ops import watch
-from azure_ops.engine_console import Board
-from azure_ops.history import History
+from azure_ops.engine import watch
+from azure_ops.engine.console import Board
+from azure_ops.engine.history import History
+from azure_ops.engine.watch import Watcher
 from azure_ops.model import FleetItem, Job, JobKind, JobState, JobTask, PowerState
-from azure_ops.watch import Watcher
 
 from .test_actions import NOW, replication, vm
 

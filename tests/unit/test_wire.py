@@ -10,8 +10,14 @@ import msgspec
 import pytest
 
 from azure_ops import wire
+from azure_ops.engine.snapshot import (
+    ITEMS_PER_MESSAGE,
+    Snapshot,
+    difference,
+    fleet_messages,
+    keep_identity,
+)
 from azure_ops.model import ErrorNote, FleetItem, PowerState, SourceState
-from azure_ops.snapshot import ITEMS_PER_MESSAGE, Snapshot, difference, fleet_messages, keep_identity
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
 

@@ -1,0 +1,7 @@
+"""`python -m azure_ops.engine`."""
+
+import sys
+
+from .process import main
+
+sys.exit(main())

@@ -1,0 +1,149 @@
+"""The row under the cursor, read from Resource Manager part by part, each part failing alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from ..errors import NotFound, RecoveryError, Refused, Unreachable
+from ..model import Backup, Details, ErrorNote, FleetItem, RawDocument, RecoveryPoint, Replication
+
+if TYPE_CHECKING:
+    from ..services.session import Session
+    from .history import History
+    from .watch import Watcher
+
+AT_HAND_S = 20.0
+"""A second look at a row within this time gets the answer of the first."""
+LONGEST_CACHE = 200
+
+Value = TypeVar("Value")
+
+
+class DetailsReader:
+    def __init__(self, session: Session, watcher: Watcher, history: History) -> None:
+        self._session = session
+        self._watcher = watcher
+        self._history = history
+        self._at_hand: dict[str, tuple[float, Details]] = {}
+
+    async def read(self, item: FleetItem, *, fresh: bool = False) -> Details:
+        read_at, details = self._at_hand.get(item.key, (0.0, None))
+        if details is None or fresh or time.monotonic() - read_at > AT_HAND_S:
+            details = await self._read(item)
+            if len(self._at_hand) >= LONGEST_CACHE:
+                self._at_hand.clear()
+            self._at_hand[item.key] = (time.monotonic(), details)
+        return details
+
+    def forget(self, key: str) -> None:
+        """What is at hand of this row is no longer true."""
+        self._at_hand.pop(key, None)
+
+    async def _read(self, item: FleetItem) -> Details:
+        faults: list[ErrorNote] = []
+        row, points = await asyncio.gather(read_item(self._session, item, faults), self._points(item, faults))
+        return Details(
+            item=row,
+            points=points,
+            rpo_history=self._history.rpo(item.key, self._session.service_now()),
+            faults=tuple(faults),
+            read_at=datetime.now(UTC),
+        )
+
+    async def _points(self, item: FleetItem, faults: list[ErrorNote]) -> tuple[RecoveryPoint, ...]:
+        from ..services import backup, compute, site_recovery
+
+        wanted: list[Awaitable[tuple[RecoveryPoint, ...]]] = [compute.list_snapshots(self._session, item)]
+        if item.backup is not None:
+            wanted.append(backup.list_points(self._session, item.backup.item_id))
+        if item.replication is not None:
+            wanted.append(site_recovery.list_points(self._session, item.replication.item_id))
+        lists = await asyncio.gather(*(_or_fault(part, (), faults) for part in wanted))
+        points = [point for points in lists for point in points]
+        return tuple(sorted(points, key=lambda point: point.taken_at, reverse=True))
+
+    async def raw(self, key: str, part: str) -> RawDocument:
+        """The service's own answer about a part of a row, or about a job."""
+        if part == "job":
+            return await self._session.get_document(key)
+        item = self._watcher.item(key)
+        if item is None:
+            raise NotFound(
+                f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read the fleet again."
+            )
+        ids = {
+            "vm": item.id,
+            "backup": item.backup.item_id if item.backup else "",
+            "replication": item.replication.item_id if item.replication else "",
+        }
+        if not ids.get(part):
+            raise Refused(f"{item.name} has no {part} to show.")
+        return await self._session.get_document(ids[part])
+
+
+async def read_item(
+    session: Session, item: FleetItem, faults: list[ErrorNote] | None = None, *, machine: bool = True
+) -> FleetItem:
+    """The row anew from Resource Manager. A part that fails keeps what it had and leaves a note in `faults`;
+    without `faults` the error is raised. `machine` False leaves the VM itself as it was read last."""
+    row, problems = await read_parts(session, item, machine=machine)
+    for problem in problems.values():
+        if faults is None:
+            raise problem
+        faults.append(problem.note())
+    return row
+
+
+async def read_parts(
+    session: Session, item: FleetItem, *, machine: bool = True, limits_s: Mapping[str, float] | None = None
+) -> tuple[FleetItem, dict[str, RecoveryError]]:
+    """The row anew, and what kept a part (`vm`, `backup`, `replication`) from being read: it is as it was
+    then. A part named in `limits_s` is given up after so many seconds."""
+    from ..services import backup, compute, site_recovery
+
+    problems: dict[str, RecoveryError] = {}
+
+    async def part(name: str, reading: Awaitable[Value], instead: Value) -> Value:
+        limit_s = (limits_s or {}).get(name)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await reading
+        except TimeoutError:
+            problems[name] = Unreachable(f"{item.name}, {name}: no answer within {limit_s:.0f} s.")
+        except RecoveryError as problem:
+            problems[name] = problem
+        return instead
+
+    async def backup_now() -> Backup | None:
+        return await backup.read_item(session, item.backup.item_id) if item.backup else None
+
+    async def replication_now() -> Replication | None:
+        if item.replication is None:
+            return None
+        return await site_recovery.read_item(session, item.replication.item_id)
+
+    reading_vm = compute.read_vm(session, item.id) if machine and item.exists else _value(item)
+    row, backed_up, replicated = await asyncio.gather(
+        part("vm", reading_vm, item),
+        part("backup", backup_now(), item.backup),
+        part("replication", replication_now(), item.replication),
+    )
+    return msgspec.structs.replace(row, backup=backed_up, replication=replicated), problems
+
+
+async def _value(value: Value) -> Value:
+    return value
+
+
+async def _or_fault(reading: Awaitable[Value], instead: Value, faults: list[ErrorNote]) -> Value:
+    try:
+        return await reading
+    except RecoveryError as problem:
+        faults.append(problem.note())
+        return instead

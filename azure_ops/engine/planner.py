@@ -1,0 +1,292 @@
+"""Forms and plans: targets are read anew, an action says what it would do, and the plan is kept until
+confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .. import preflight
+from ..actions import by_id
+from ..actions.spec import Action, Context, Draft, TargetKind
+from ..errors import NotFound, RecoveryError, Refused, Throttled
+from ..model import Check, FleetItem, Form, Job, Plan, Risk
+from .console import Board
+from .details import read_parts
+
+if TYPE_CHECKING:
+    from ..services.session import Session
+    from .watch import Watcher
+
+PLANS_KEPT = 50
+READS_AT_ONCE = 6
+LONGEST_BATCH = 50
+LONGEST_WAIT_S = 10.0
+"""A target that is throttled for no longer is waited for: the key was pressed, the budget is for this."""
+BESIDES_S = 8.0
+"""So long is waited for the parts of a row that an action does not need."""
+PLAN_GOOD_S = 600.0
+"""What a plan says of losses and ages is not true for longer; then it is made and shown anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan as it was shown, with what it was made from."""
+
+    plan: Plan
+    action: Action
+    answers: Mapping[str, str]
+    targets: tuple[FleetItem | Job, ...]
+    drafts: tuple[Draft, ...]
+
+    def changes_since(self, fresh: Sequence[FleetItem | Job]) -> list[str]:
+        lines: list[str] = []
+        for before, now in zip(self.targets, fresh, strict=True):
+            lines += preflight.changes(name_of(before), preflight.facts(before), preflight.facts(now))
+        return lines
+
+
+class Planner:
+    def __init__(self, session: Session, watcher: Watcher, board: Board) -> None:
+        self._session = session
+        self._watcher = watcher
+        self._board = board
+        self._plans: OrderedDict[str, KeptPlan] = OrderedDict()
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._unread: dict[str, dict[str, RecoveryError]] = {}
+        self._shown_at: dict[str, float] = {}
+
+    def context(self) -> Context:
+        return Context(session=self._session, jobs=self._board.jobs)
+
+    async def prepare(self, action_id: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
+        """Raises Refused when the action is not possible on any of these targets."""
+        action = by_id(action_id)
+        targets = await self.fresh_targets(action, keys)
+        possible = [target for target in targets if action.why_not(target) is None]
+        if not possible:
+            raise Refused(f"{action.title}: {action.why_not(targets[0])}.", "Nothing was sent.")
+        checks: list[Check] = []
+        for target in possible:
+            if isinstance(target, FleetItem):
+                found = preflight.running_checks(
+                    target, self._board.jobs.values(), self._board.operations.values()
+                )
+                checks += found if len(possible) == 1 else _for_row(target.name, found)
+        form = await action.choices(self.context(), possible) if action.choices else Form()
+        return form, tuple(checks)
+
+    async def make_plan(self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
+        action = by_id(action_id)
+        return (await self._make(action, await self.fresh_targets(action, keys), answers)).plan
+
+    async def remake(self, kept: KeptPlan, targets: Sequence[FleetItem | Job]) -> Plan:
+        """The plan as it is now that its targets have changed."""
+        return (await self._make(kept.action, targets, kept.answers)).plan
+
+    def kept(self, plan_id: str) -> KeptPlan:
+        found = self._plans.get(plan_id)
+        if found is None:
+            raise Refused("This plan is no longer known.", "Open the action again; nothing was sent.")
+        return found
+
+    def used(self, plan_id: str) -> None:
+        """A plan is good for one confirmation."""
+        self._plans.pop(plan_id, None)
+        self._shown_at.pop(plan_id, None)
+
+    def outdated(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job]) -> list[str]:
+        """Why the plan must be shown anew before it is confirmed: one line for each reason."""
+        lines = kept.changes_since(fresh)
+        shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
+        if shown_s > PLAN_GOOD_S:
+            lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
+        return lines
+
+    async def fresh_targets(self, action: Action, keys: Sequence[str]) -> list[FleetItem | Job]:
+        """Each target once, however often and in whatever letters it is named."""
+        wanted = {key.lower(): key for key in keys}.values()
+        if not wanted or (len(wanted) > 1 and not action.many) or len(wanted) > LONGEST_BATCH:
+            most = LONGEST_BATCH if action.many else 1
+            raise Refused(f"{action.title} takes one to {most} targets, not {len(wanted)}.")
+        return list(await asyncio.gather(*(self._fresh(action, key) for key in wanted)))
+
+    async def _fresh(self, action: Action, key: str) -> FleetItem | Job:
+        async with self._reads:
+            try:
+                return await self._fresh_now(action, key)
+            except Throttled as problem:
+                if (problem.retry_after_s or 0) > LONGEST_WAIT_S:
+                    raise
+                await asyncio.sleep(problem.retry_after_s or LONGEST_WAIT_S)
+            return await self._fresh_now(action, key)
+
+    async def _fresh_now(self, action: Action, key: str) -> FleetItem | Job:
+        from ..services import jobs
+
+        if action.target is TargetKind.JOB:
+            job = await jobs.read_job(self._session, key)
+            known = self._board.jobs.get(job.id.lower())
+            self._watcher.saw_job(job)
+            return known_target(job, known)
+        item = self._watcher.item(key.lower())
+        if item is None:
+            raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
+        needed = needed_part(action)
+        limits_s = {part: BESIDES_S for part in ("vm", "backup", "replication") if part != needed}
+        row, problems = await read_parts(self._session, item, limits_s=limits_s)
+        for part, problem in problems.items():
+            gone = part == "vm" and isinstance(problem, NotFound) and not action.azure_operation
+            if part == needed or gone:
+                raise problem
+        self._unread[row.key] = problems
+        self._watcher.lay_over(row)
+        return row
+
+    async def _make(
+        self, action: Action, targets: Sequence[FleetItem | Job], answers: Mapping[str, str]
+    ) -> KeptPlan:
+        drafts = await asyncio.gather(*(self._draft(action, target, answers) for target in targets))
+        missing = await asyncio.gather(*(self._permissions(draft) for draft in drafts))
+        kept = assemble(action, answers, targets, drafts, missing, self._session.service_now())
+        self._plans[kept.plan.id] = kept
+        self._shown_at[kept.plan.id] = time.monotonic()
+        while len(self._plans) > PLANS_KEPT:
+            self.used(next(iter(self._plans)))
+        return kept
+
+    async def _draft(self, action: Action, target: FleetItem | Job, answers: Mapping[str, str]) -> Draft:
+        reason = action.why_not(target)
+        if reason is not None:
+            return Draft(refused=(reason,))
+        assert action.plan is not None
+        checks: list[Check] = []
+        if isinstance(target, FleetItem):
+            snapshot = self._board.snapshot
+            checks = preflight.namesake_checks(target, snapshot.items.values() if snapshot else ())
+            checks += preflight.running_checks(
+                target, self._board.jobs.values(), self._board.operations.values()
+            )
+            checks += preflight.unread_checks(self._unread.get(target.key, {}))
+        else:
+            checks = preflight.job_checks(target, self._board.operations.values())
+        async with self._reads:
+            try:
+                draft = await action.plan(self.context(), target, answers)
+            except RecoveryError as problem:
+                return Draft(refused=(f"the plan cannot be made: {problem}",))
+        return msgspec.structs.replace(draft, checks=(*checks, *draft.checks))
+
+    async def _permissions(self, draft: Draft) -> list[Check]:
+        from ..services import permissions
+
+        scopes: dict[str, list[str]] = {}
+        for scope, action in draft.permissions:
+            scopes.setdefault(scope, []).append(action)
+        checks: list[Check] = []
+        for scope, actions in scopes.items():
+            name = scope.rstrip("/").rsplit("/", 1)[-1]
+            try:
+                async with self._reads:
+                    missing = await permissions.missing_actions(self._session, scope, actions)
+            except RecoveryError as problem:
+                checks.append(preflight.could_not_check(f"Permissions on {name}", problem))
+            else:
+                checks.append(preflight.permission_check(missing, name))
+        return checks
+
+
+def needed_part(action: Action) -> str:
+    """The part of a row without which the action cannot be planned. A region that is down takes the VM and
+    perhaps its backup vault with it: that must not be in the way of its failover."""
+    if action.azure_operation:
+        return "replication"
+    return "backup" if action.id == "backup-now" else "vm"
+
+
+def known_target(job: Job, listed: Job | None) -> Job:
+    """A job read by itself does not always know its VM's row; the list does."""
+    if listed is None or job.target_key:
+        return job
+    return msgspec.structs.replace(job, target_key=listed.target_key, target_name=listed.target_name)
+
+
+def key_of(target: FleetItem | Job) -> str:
+    """The row's or the job's identity."""
+    return target.key if isinstance(target, FleetItem) else target.id.lower()
+
+
+def name_of(target: FleetItem | Job) -> str:
+    if isinstance(target, FleetItem):
+        return target.name
+    return target.target_name or target.title or target.operation
+
+
+def assemble(
+    action: Action,
+    answers: Mapping[str, str],
+    targets: Sequence[FleetItem | Job],
+    drafts: Sequence[Draft],
+    permissions: Sequence[list[Check]],
+    now: datetime,
+) -> KeptPlan:
+    """One plan for all rows: those that cannot take part are left out and say why."""
+    many = len(targets) > 1
+    lines: dict[str, list[str]] = {"consequences": [], "losses": [], "refused": []}
+    checks: list[Check] = []
+    taken: list[tuple[FleetItem | Job, Draft]] = []
+    for target, draft, allowed in zip(targets, drafts, permissions, strict=True):
+        name = name_of(target)
+        lacking = [f"{check.label}, {check.detail}" for check in allowed if check.state == "failed"]
+        refused = [*draft.refused, *lacking]
+        found = [*draft.checks, *allowed]
+        checks += _for_row(name, found) if many else found
+        if refused or not draft.steps:
+            lines["refused"] += [f"{name}: {reason}" for reason in refused or ["there is nothing to do"]]
+            continue
+        taken.append((target, draft))
+        lines["consequences"] += [f"{name}: {text}" if many else text for text in draft.consequences]
+        lines["losses"] += [f"{name}: {text}" if many else text for text in draft.losses]
+    left_out = [f"Left out: {reason}" for reason in lines["refused"]] if taken else []
+    names = tuple(name_of(target) for target, _ in taken) or tuple(name_of(target) for target in targets)
+    plan = Plan(
+        id=str(uuid.uuid4()),
+        action=action.id,
+        title=f"{action.title}: {names[0] if len(names) == 1 else f'{len(names)} rows'}",
+        risk=action.risk,
+        keys=tuple(key_of(target) for target, _ in taken) or tuple(key_of(target) for target in targets),
+        names=names,
+        consequences=(*lines["consequences"], *left_out),
+        losses=tuple(lines["losses"]),
+        checks=tuple(checks),
+        requests=tuple(step.request for _, draft in taken for step in draft.steps),
+        permissions=tuple(dict.fromkeys(p for draft in drafts for _, p in draft.permissions)),
+        confirm_name=_confirm_name(action, names),
+        refused=() if taken else tuple(lines["refused"]),
+        made_at=now,
+    )
+    return KeptPlan(
+        plan=plan,
+        action=action,
+        answers=dict(answers),
+        targets=tuple(target for target, _ in taken),
+        drafts=tuple(draft for _, draft in taken),
+    )
+
+
+def _confirm_name(action: Action, names: Sequence[str]) -> str:
+    if action.risk < Risk.CHANGES:
+        return ""
+    return names[0] if len(names) == 1 else f"{len(names)} VMs"
+
+
+def _for_row(name: str, checks: Iterable[Check]) -> list[Check]:
+    return [msgspec.structs.replace(check, label=f"{name}: {check.label}") for check in checks]

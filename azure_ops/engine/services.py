@@ -1,0 +1,85 @@
+"""What works once the session with Azure is open: watcher, focus, details and runner, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from .. import paths, wire
+from ..cloud import CloudSettings
+from ..journal.store import Entry, Journal
+from ..services.session import Session
+from .console import Board, Console
+from .details import DetailsReader
+from .history import History
+from .pace import Pace
+from .runner import Runner
+from .watch import Watcher
+from .watch_focus import FocusReader
+
+CLOSES_WITHIN_S = 5.0
+
+
+class Services:
+    def __init__(
+        self,
+        session: Session,
+        board: Board,
+        journal: Journal,
+        *,
+        hurry: float,
+        wake: Callable[[], None],
+        notify: Callable[[wire.Notice], None],
+    ) -> None:
+        settings: CloudSettings = session.settings
+        self.session = session
+        self._wake = wake
+        board.service_now = session.service_now
+        pace = Pace(session.budget, lambda: session.clock.rate, hurry=hurry)
+        history = History(paths.history_path(settings))
+        self.watcher = Watcher(session, board, wake, history)
+        self.details = DetailsReader(session, self.watcher, history)
+        self.focus = FocusReader(session, self.watcher, board, pace)
+        self.runner = Runner(
+            session,
+            journal,
+            self.watcher,
+            board,
+            pace,
+            on_change=self._operations_changed,
+            on_notice=notify,
+            on_ended=self._operation_ended,
+            read_only=settings.read_only,
+        )
+
+    def workers(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        """What has to run, by name; the engine starts and ends them."""
+        return [
+            ("watcher", self.watcher.run()),
+            ("focus", self.focus.run()),
+        ]
+
+    def look(self, consoles: Iterable[Console]) -> None:
+        """What is fetched fast is what these consoles show."""
+        looking = [console for console in consoles if not console.paused and not console.stalled]
+        self.watcher.look(looking=bool(looking))
+        self.focus.look(
+            (key for console in looking for key in console.focus.keys),
+            (job_id for console in looking for job_id in console.focus.job_ids),
+            looking=bool(looking),
+        )
+
+    async def close(self) -> None:
+        await self.runner.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.session.close(), CLOSES_WITHIN_S)
+
+    def _operations_changed(self) -> None:
+        self.focus.operations_changed()
+        self._wake()
+
+    def _operation_ended(self, entry: Entry) -> None:
+        self.details.forget(entry.target_key)
+        self.watcher.poke()

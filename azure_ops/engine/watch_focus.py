@@ -1,0 +1,141 @@
+"""What is on a screen or being worked on, read from Resource Manager in turns, faster than the fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from ..errors import RecoveryError
+from ..model import ErrorNote, FleetItem, Operation
+from ..services.request_log import action_of, scope_of
+from .details import read_item
+
+if TYPE_CHECKING:
+    from ..services.session import Session
+    from .console import Board
+    from .pace import Pace
+    from .watch import Watcher
+
+log = logging.getLogger(__name__)
+
+FOCUS_S = 10.0
+"""Between two reads of rows, whichever they are."""
+ROWS_IN_TURN = 8
+"""Rows on a screen beyond these wait for the fleet's tick."""
+MACHINE_S = 20.0
+"""Between two reads of one VM itself, in real seconds: Compute allows 12 a minute for each VM, whatever pace
+an emulator's clock has, and what a key press reads of it must not find that used up."""
+MACHINES_REMEMBERED = 500
+AFTERGLOW = 3
+"""Further reads of a row whose operation has ended: what it changed shows up a little later."""
+
+
+class FocusReader:
+    def __init__(self, session: Session, watcher: Watcher, board: Board, pace: Pace) -> None:
+        self._session = session
+        self._watcher = watcher
+        self._board = board
+        self._pace = pace
+        self._keys: tuple[str, ...] = ()
+        self._job_ids: tuple[str, ...] = ()
+        self._looking = False
+        self._glow: dict[str, int] = {}
+        self._seen: Mapping[str, Operation] = {}
+        self._news = asyncio.Event()
+        self._machines_read: dict[str, float] = {}
+
+    def look(self, keys: Iterable[str], job_ids: Iterable[str], *, looking: bool) -> None:
+        wanted = tuple(dict.fromkeys(key.lower() for key in keys))[:ROWS_IN_TURN]
+        jobs = tuple(dict.fromkeys(job_ids))
+        for job_id in set(self._job_ids) - set(jobs):
+            if not self._is_ours(job_id):
+                self._watcher.forget_job(job_id)
+        self._keys, self._job_ids, self._looking = wanted, jobs, looking
+        self._news.set()
+
+    def operations_changed(self) -> None:
+        """Rows with a running operation are read; for a while also after its end."""
+        newest = self._board.operations
+        for id_, operation in newest.items():
+            before = self._seen.get(id_)
+            if before is None or before.phase.ended != operation.phase.ended:
+                self._glow[operation.target_key] = AFTERGLOW
+                self._news.set()
+        self._seen = newest
+
+    async def run(self) -> None:
+        while True:
+            self._news.clear()
+            busy = {op.target_key for op in self._board.operations.values() if not op.phase.ended}
+            rows = dict.fromkeys(chain(busy, self._glow, self._keys))
+            self._watcher.keep_hot(rows)
+            jobs = [job_id for job_id in self._job_ids if self._wants_reading(job_id)]
+            if not self._looking or not (rows or jobs):
+                await self._news.wait()
+                continue
+            await asyncio.gather(self._read_rows(list(rows), busy), self._read_jobs(jobs))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._pace.seconds(FOCUS_S))
+
+    async def _read_rows(self, keys: list[str], busy: set[str]) -> None:
+        for key in keys:
+            if key not in busy and key in self._glow:
+                self._glow[key] -= 1
+                if self._glow[key] <= 0:
+                    del self._glow[key]
+            item = self._watcher.item(key)
+            if item is None:
+                self._glow.pop(key, None)
+                continue
+            await self._pace.turn(*row_budget(item))
+            faults: list[ErrorNote] = []
+            machine = self._machine_due(key)
+            self._watcher.lay_over(await read_item(self._session, item, faults, machine=machine))
+
+    def _machine_due(self, key: str) -> bool:
+        now = time.monotonic()
+        if now - self._machines_read.get(key, -MACHINE_S) < MACHINE_S:
+            return False
+        if len(self._machines_read) > MACHINES_REMEMBERED:
+            self._machines_read.clear()
+        self._machines_read[key] = now
+        return True
+
+    async def _read_jobs(self, job_ids: list[str]) -> None:
+        from ..services import jobs
+
+        for job_id in job_ids:
+            await self._pace.turn(*jobs_budget(job_id))
+            try:
+                self._watcher.saw_job(await jobs.read_job(self._session, job_id))
+            except RecoveryError as problem:
+                log.info("A job in focus could not be read: %s", problem)
+
+    def _wants_reading(self, job_id: str) -> bool:
+        known = self._board.jobs.get(job_id.lower())
+        if self._is_ours(job_id):
+            return False
+        return known is None or not known.state.ended or not known.tasks
+
+    def _is_ours(self, job_id: str) -> bool:
+        wanted = job_id.lower()
+        return any(operation.job_id.lower() == wanted for operation in self._board.operations.values())
+
+
+def row_budget(item: FleetItem) -> tuple[str, str]:
+    """(action, scope) of the tightest budget on which a read of this row draws."""
+    if item.backup is not None:
+        return action_of("GET", item.backup.item_id), item.backup.vault_id
+    if item.replication is not None:
+        return action_of("GET", item.replication.item_id), item.replication.vault_id
+    return action_of("GET", item.id), item.subscription_id
+
+
+def jobs_budget(job_id: str) -> tuple[str, str]:
+    """(action, scope) on whose budget a read of this job draws."""
+    return action_of("GET", job_id), scope_of(job_id)
