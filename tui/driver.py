@@ -15,6 +15,7 @@ import termios
 import threading
 import tty
 from codecs import getincrementaldecoder
+from collections import deque
 from collections.abc import Callable
 from selectors import EVENT_READ, SelectSelector
 from threading import Thread
@@ -34,6 +35,7 @@ from .terminal_writer import TerminalWriter
 
 HUNG_UP = 129
 TERMINATED = 143
+FRAMES_KEPT = 64
 LAST_RESORT_S = 3.0
 """After a hang-up or SIGTERM the process ends after so long even if the application does not."""
 _KITTY_FLAGS = 0b00011001
@@ -56,7 +58,8 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         terminal_guard.install()
         self.last_key_at = 0.0
-        """By `time.monotonic`."""
+        """By `time.monotonic`, as all times here."""
+        self._frames_at: deque[float] = deque(maxlen=FRAMES_KEPT)
         self._cells = CellScreen(*self._get_terminal_size())
         self._writer: TerminalWriter | None = None
         self._frame_waits = False
@@ -91,7 +94,13 @@ class TerminalDriver(LinuxDriver):
             self._frame_waits = True
             return
         self._frame_waits = False
+        self._frames_at.append(monotonic())
         writer.send(self._cells.changes())
+
+    def first_frame_since(self, moment: float) -> float:
+        """When the first frame after a moment was sent, now if there was none: what was typed before it was
+        typed without seeing it."""
+        return next((at for at in self._frames_at if at > moment), monotonic())
 
     def repaint(self) -> None:
         """Sends the whole screen again, for a terminal on which somebody else has written."""

@@ -9,6 +9,7 @@ from widgets.plain_text import visible
 
 from . import messages
 from .crash import CrashSafe
+from .key_order import KeysInOrder
 from .screens.console import ConsoleScreen
 from .state import Came, ConsoleState, FleetNews
 
@@ -22,7 +23,7 @@ FLEET_APART_S = 0.1
 SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 
 
-class EngineNews(CrashSafe):
+class EngineNews(CrashSafe, KeysInOrder):
     """The half of the app that listens to `link.py`."""
 
     state: ConsoleState

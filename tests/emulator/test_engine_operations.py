@@ -84,7 +84,8 @@ async def test_from_drill_to_commit(world: EngineWorld) -> None:
 
     (commit,) = await finish(world, console, await console.start("commit-failover", [key]), 300)
     assert commit.phase is Phase.SUCCEEDED
-    assert [notice.ended for notice in console.notices] == [True] * 4
+    await console.until(lambda: len(console.notices) == 4)
+    assert all(notice.ended for notice in console.notices)
     verbs = [str(request["path"]).rsplit("/", 1)[-1] for request in world.emulator.requests()]
     assert verbs == ["testFailover", "testFailoverCleanup", "unplannedFailover", "failoverCommit"]
 

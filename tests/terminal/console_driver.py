@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from tests.support import Emulator
 
@@ -66,42 +65,20 @@ class User:
         self.sees(f"2 Points · {name}")
 
     def answers_form(self, fields: int) -> None:
-        """Takes what the form proposes."""
+        """Takes what the form proposes, as fast as keys come."""
         self.sees("Show the plan")
-        for _ in range(fields):
-            self.moves("enter")
+        self.presses(*["enter"] * fields)
         self.sees("What is sent") if self.size == BIG else self.sees("Go ahead")
 
     def confirms(self, name: str = "", *, tick: bool = False) -> None:
-        self.completes_ceremony(name, tick=tick)
-        self.presses("enter")
-
-    def completes_ceremony(self, name: str = "", *, tick: bool = False) -> None:
-        """What the plan on the screen asks for, step by step, up to the Enter that sends it."""
+        """Everything that the plan on the screen asks for and the Enter that sends it, in one burst."""
         self.sees("Go ahead")
-        if name:
-            self.presses(name)
-            self.sees(f" {name}   ")
-        if tick:
-            self.moves("tab")
-            self.presses("space")
-            self.sees("[✔] I understand")
-        if name or tick:
-            self.moves("tab")
-        self.moves("tab")
+        self.presses(*self.ceremony(name, tick=tick), "enter")
 
-    def moves(self, key: str) -> None:
-        """Presses a key and waits until the dialog looks different, if only because the focus moved: a key
-        after it would otherwise reach what had the focus before."""
-        self.terminal.settle(0.3, most_s=3)
-        before = self._dialog()
-        self.presses(key)
-        self.terminal.wait_for(lambda _: self._dialog() != before)
-
-    def _dialog(self) -> list[list[tuple[Any, ...]]]:
-        """The cells where dialogs are, with their colours; what goes on around them does not count."""
-        columns, rows = self.size
-        return [row[columns // 5 : -(columns // 5)] for row in self.terminal.cells()[rows // 8 : -1]]
+    @staticmethod
+    def ceremony(name: str = "", *, tick: bool = False) -> list[str]:
+        """The keys before the last Enter: the focus is in the name's field, else on Cancel."""
+        return [*([name, "tab"] if name else []), *(["space", "tab"] if tick else []), "tab"]
 
     def watches_to_the_end(self, most_s: float = 60) -> str:
         return self.sees("✔ done", "took", most_s=most_s)

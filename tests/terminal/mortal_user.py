@@ -66,12 +66,10 @@ class MortalUser(User):
     def comes_to_the_last_key(self, action: str, name: str) -> None:
         """From the form up to the plan with its ceremony done; Enter would send it now."""
         self.answers_form(FIELDS[action])
-        if action == "backup-now":
-            self.sees("Go ahead")
-            self.terminal.settle(0.2, most_s=2)
-        else:
+        self.sees("Go ahead")
+        if action != "backup-now":
             failover = action == "failover"
-            self.completes_ceremony(name if failover else "", tick=failover)
+            self.presses(*self.ceremony(name if failover else "", tick=failover))
 
     def looks_on(self, seconds: float) -> None:
         """The terminal goes on showing what comes, as it does while a user waits."""

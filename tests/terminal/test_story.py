@@ -12,7 +12,7 @@ from tests.support import Emulator
 
 from .console_driver import BIG, SMALL, User, posts
 
-FAST = 40
+FAST = 160
 """World seconds per second: the operations of the story take a few seconds each."""
 
 

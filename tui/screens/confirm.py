@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import inf
+from time import monotonic
+
 import msgspec
 from textual import on
 from textual.widget import Widget
@@ -12,6 +15,7 @@ from widgets.page import Page
 from widgets.plain_text import visible
 from widgets.tick import Tick
 
+from ..driver import TerminalDriver
 from .dialog import Dialog, button_row
 
 RISK_WORDS = {
@@ -79,6 +83,9 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
 class ConfirmPlan(Dialog[Consent]):
     """Closes with the consent, or None. The engine checks name and tick again by itself."""
 
+    keys_from = inf
+    """Keys that were typed before, by `time.monotonic`, do not reach the plan: nobody had read it."""
+
     def __init__(self, plan: Plan, changes: tuple[str, ...] = ()) -> None:
         super().__init__(plan.title, _hints(plan))
         self.plan = plan
@@ -108,6 +115,14 @@ class ConfirmPlan(Dialog[Consent]):
             first = "#cancel"
         self.query_one(first).focus()
         self._enable()
+        self.call_after_refresh(self._seen, monotonic())
+
+    def _seen(self, mounted_at: float) -> None:
+        driver = self.app._driver
+        if isinstance(driver, TerminalDriver):
+            self.keys_from = driver.first_frame_since(mounted_at)
+        else:
+            self.keys_from = monotonic()
 
     def consent(self) -> Consent | None:
         """None while the ceremony is not complete."""
