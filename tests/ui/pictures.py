@@ -29,6 +29,8 @@ FOLDER = Path(__file__).parents[2] / "screenshots"
 SIZES = ((80, 24), (120, 36), (160, 48))
 WAIT_S = 30.0
 TOOK_MS = 12.0
+ASKED_EVERY_S = 1.0
+SAME_TOLD = 3
 
 
 class StandingClock(ServiceClock):
@@ -72,6 +74,16 @@ class Stage:
             while not true():
                 await self.pilot.pause(0.05)
         await self.pilot.pause()
+
+    async def until_engine_stands_still(self) -> None:
+        """The engine has to see a few answers before it knows that this world's clock does not go on; then it
+        tells the same time again and again."""
+        told: list[datetime] = []
+        async with _deadline(WAIT_S):
+            while len(told) < SAME_TOLD or len(set(told[-SAME_TOLD:])) > 1:
+                await self.pilot.press("r")
+                await self.pilot.pause(ASKED_EVERY_S)
+                told.append(self.app.state.clock.now())
 
     async def until_seen(self, text: str) -> None:
         await self.until(lambda: text in self.text())

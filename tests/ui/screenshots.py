@@ -33,6 +33,7 @@ async def menu(stage: Stage) -> None:
 async def failover_plan(stage: Stage) -> None:
     """What will be lost, before the key that loses it."""
     await stage.fleet("app-01")
+    await stage.until_engine_stands_still()
     stage.app.show_requests()
     await stage.pilot.press("O")
     await stage.until_seen("Show the plan")

@@ -7,11 +7,8 @@ import pytest
 from .pictures import FOLDER
 from .screenshots import PICTURES, make, name_of
 
-STILL = [picture for picture in PICTURES if picture[0] != "failover-plan"]
-"""A plan counts seconds on the engine's clock, which goes on for a moment while the world stands still."""
 
-
-@pytest.mark.parametrize(("scene", "size"), STILL, ids=[name_of(*picture) for picture in STILL])
+@pytest.mark.parametrize(("scene", "size"), PICTURES, ids=[name_of(*picture) for picture in PICTURES])
 def test_the_picture_is_fresh(scene: str, size: tuple[int, int]) -> None:
     path = FOLDER / name_of(scene, size)
     drawn = make(scene, size)
