@@ -1,8 +1,7 @@
 """The only way to change anything: read-only check, lock, journal, send, follow; and `resume` after a death.
 
 Nothing is ever sent twice: what is in doubt is looked up by its client request id and adopted, or declared
-not
-sent. The engine owns one `Runner`.
+not sent. The engine owns one `Runner`.
 """
 
 from __future__ import annotations
