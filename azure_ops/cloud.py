@@ -4,8 +4,10 @@ engine."""
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +18,7 @@ CLOUDS = {
     "china": "https://management.chinacloudapi.cn",
 }
 """Resource Manager's endpoint of each cloud known by name."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +44,18 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
         where = self.name
         if self.arm_endpoint:
             parts = urlsplit(self.arm_endpoint)
-            where = f"{parts.hostname or 'custom'}-{parts.port or 443}"
+            where = f"{parts.hostname or 'custom'}-{parts.port or 443}{self._world(parts.hostname)}"
         who = f"-{self.client_id[:8]}" if self.client_id else ""
         return re.sub(r"[^a-z0-9.-]+", "-", f"{where}{who}".lower()).strip(".-")
+
+    def _world(self, host: str | None) -> str:
+        """On this machine another certificate authority at the same port is another emulated cloud."""
+        if host not in LOOPBACK or not self.ca_file:
+            return ""
+        try:
+            return f"-{hashlib.sha256(Path(self.ca_file).read_bytes()).hexdigest()[:6]}"
+        except OSError:
+            return ""
 
     def to_argv(self) -> list[str]:
         argv = ["--cloud", self.name]

@@ -388,6 +388,8 @@ class Plan(Fact, frozen=True, kw_only=True):
     """What has to be typed (risk 3 and 4); empty when Enter is enough."""
     refused: tuple[str, ...] = ()
     """Reasons why this plan cannot be confirmed at all; empty when it can."""
+    amend: bool = False
+    """It is refused for what was answered in the form: other answers may do."""
     made_at: datetime | None = None
 
 

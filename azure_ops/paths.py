@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
 from .cloud import CloudSettings
@@ -32,7 +33,10 @@ def runtime_dir(settings: CloudSettings) -> Path:
     """Made when missing. Raises StateUnusable."""
     from platformdirs import user_runtime_path
 
-    return _private(user_runtime_path(APP, appauthor=False), settings.key, "XDG_RUNTIME_DIR")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without a session manager it says that it takes a folder in /tmp
+        base = user_runtime_path(APP, appauthor=False)
+    return _private(base, settings.key, "XDG_RUNTIME_DIR")
 
 
 def socket_path(settings: CloudSettings) -> Path:

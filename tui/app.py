@@ -22,7 +22,7 @@ from .flows import Flows
 from .link import Link
 from .screens.console import ConsoleScreen
 from .state import ConsoleState
-from .themes import DARK, LIGHT
+from .themes import DARK, LIGHT, names
 
 if TYPE_CHECKING:
     from textual.app import SystemCommand
@@ -58,8 +58,7 @@ class ConsoleApp(EngineNews):
         self.flows = Flows(self)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        if config.theme in self.available_themes:
-            self.theme = config.theme
+        self.theme = config.theme
 
     @property
     def read_only(self) -> bool:
@@ -129,7 +128,8 @@ class ConsoleApp(EngineNews):
         if plan.risk >= 2 and len(operation_ids) == 1:
             self.watch_job(operation_ids[0])
         else:
-            self.tell("Started. Press 4 and Enter to watch it.", title=plan.title)
+            self.console_screen.point_at_operation(operation_ids[0])
+            self.tell("On its way. Press 4 and Enter to watch it.", title=plan.title)
 
     def watch_job(self, id: str) -> None:
         """`id` is an operation's or a job's."""
@@ -145,14 +145,14 @@ class ConsoleApp(EngineNews):
 
 
 def run(settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None) -> int:
-    app = ConsoleApp(settings, config, keys, early)
-    if config.theme not in app.available_themes:
-        known = ", ".join(sorted(app.available_themes))
+    if config.theme not in names():
+        known = ", ".join(names())
         print(
             f"azrecover: {config.path}: theme {config.theme!r} is not known; known are {known}",
             file=sys.stderr,
         )
         return 2
+    app = ConsoleApp(settings, config, keys, early)
     if config.times == "local":
         use_local_times()
     app.run()

@@ -149,6 +149,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         use_emulator()
     settings = settings_from(options, config)
     if command in ("engine", "journal"):
+        if not rest:
+            _fail(f"'azrecover {command}' needs one of: {COMMANDS[command].partition(': ')[2]}")
         return _become(command, [*rest, *settings.to_argv()])
     if command == "doctor":
         from .doctor import main as doctor

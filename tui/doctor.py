@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def main(settings: CloudSettings, config: Config, arguments: Sequence[str]) -> i
     parser = argparse.ArgumentParser(prog="azrecover doctor", description="Checks what azrecover needs.")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # into `head`, as other tools
     worst = 0
     for check in findings(settings, config):
         worst = max(worst, _WORST.get(check.state, 2))
@@ -78,6 +80,11 @@ def config_check(config: Config) -> Check:
         return Check(
             label="settings", state=CheckState.FAILED, detail=f"{where}: {error}", fix="Change [keys] there."
         )
+    from .themes import names
+
+    if config.theme not in names():
+        detail = f"{where}: theme {config.theme!r} is not known; known are {', '.join(names())}"
+        return Check(label="settings", state=CheckState.FAILED, detail=detail, fix="Change theme there.")
     return Check(
         label="settings", state=CheckState.OK, detail=f"{where}{', read-only' if config.read_only else ''}"
     )

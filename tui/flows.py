@@ -80,15 +80,17 @@ class Flows:
         if not targets:
             return
         keys = tuple(key_of(target) for target in targets)
-        answers = await self._ask(action, targets, keys)
-        if answers is None:
-            return
-        request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
-        line = f"{action.title}: making the plan for {_names(targets)} …"
-        made = await self._wait(line, self._app.link.ask(request, wire.GotPlan))
-        started = await self._confirm(made.plan)
-        if started:
-            self._app.operations_started(made.plan, started)
+        before: dict[str, str] = {}
+        while (answers := await self._ask(action, targets, keys, before)) is not None:
+            request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
+            line = f"{action.title}: making the plan for {_names(targets)} …"
+            made = await self._wait(line, self._app.link.ask(request, wire.GotPlan))
+            started = await self._confirm(made.plan)
+            if started:
+                self._app.operations_started(made.plan, started)
+            if not made.plan.amend:
+                return
+            before = answers
 
     async def _wait(self, line: str, work: Awaitable[Answer], *, sending: bool = False) -> Answer:
         """The answer; meanwhile keys go nowhere."""
@@ -119,8 +121,9 @@ class Flows:
         return possible
 
     async def _ask(
-        self, action: Action, targets: tuple[Target, ...], keys: tuple[str, ...]
+        self, action: Action, targets: tuple[Target, ...], keys: tuple[str, ...], before: dict[str, str]
     ) -> dict[str, str] | None:
+        """None when the user went back. What was answered before, and refused, stands in the form again."""
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
         request = wire.Prepare(action=action.id, keys=keys)
         prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
@@ -129,7 +132,8 @@ class Flows:
         from .screens.action_form import ActionForm
 
         title = f"{action.title} of {_names(targets)}"
-        return await self._app.push_screen_wait(ActionForm(title, prepared.form, prepared.checks))
+        form = ActionForm(title, prepared.form, prepared.checks, before)
+        return await self._app.push_screen_wait(form)
 
     async def _confirm(self, plan: Plan) -> tuple[str, ...]:
         """Ids of the started operations, none when the user went back."""

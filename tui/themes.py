@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="azrecover",
@@ -32,3 +32,8 @@ LIGHT = Theme(
     panel="#e1e7ee",
     dark=False,
 )
+
+
+def names() -> list[str]:
+    """Of all themes that `config.toml` may name."""
+    return sorted({DARK.name, LIGHT.name, *BUILTIN_THEMES})

@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from .columns import Cell, Column, Placed, Tone, natural_key, place
 from .line_view import LineView
-from .plain_text import fit, truncate_left, visible
+from .plain_text import fit, truncate_left, wrap
 from .row_order import RowOrder
 
 Row = TypeVar("Row")
@@ -127,10 +127,14 @@ class TableLines(LineView, Generic[Row]):
         index = self.scroll_offset.y + y - 1
         if index < len(self._order.shown):
             return self._draw(self._order.shown[index])
-        if y == 1 and not self._order.shown:
-            text = self.empty_text if not self.filter_text else f"No row matches {self.filter_text}"
-            return Strip([Segment(fit(" " * GUTTER + visible(text), self._width), self._style("dim"))])
+        if not self._order.shown and y <= len(lines := self._empty_lines()):
+            text = " " * GUTTER + lines[y - 1]
+            return Strip([Segment(fit(text, self._width), self._style("dim"))])
         return Strip.blank(self._width, self._style())
+
+    def _empty_lines(self) -> list[str]:
+        text = self.empty_text if not self.filter_text else f"No row matches {self.filter_text}"
+        return wrap(text, max(self._width - 2 * GUTTER, 8))
 
     def _header(self) -> Strip:
         plain = self._style("header")

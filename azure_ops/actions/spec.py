@@ -50,6 +50,8 @@ class Draft(Fact, frozen=True, kw_only=True):
     permissions: tuple[tuple[str, str], ...] = ()
     """(scope, action) pairs that must be allowed."""
     refused: tuple[str, ...] = ()
+    amend: bool = False
+    """Refused for the form's answers."""
 
 
 class Context(msgspec.Struct, frozen=True):

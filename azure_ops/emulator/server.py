@@ -40,9 +40,9 @@ class Server:
     def __init__(self, state: StateDir, options: Options) -> None:
         self._state = state
         self._options = options
-        self._secrets = state.secrets()
         self._last = state.last_run()
         self.world = open_world(state, options)
+        self._secrets = state.secrets()
         tenant_id = self.world.store.fact(TENANT_ID_FACT) or ""
         tokens = TokenOffice(bytes.fromhex(self._secrets.token_key), tenant_id, options.token_lifetime_s)
         self._tenant_id = tenant_id

@@ -162,8 +162,11 @@ class StateDir:
             raise StateError(f"{path} is damaged ({error}): delete it, new secrets will be made") from error
 
     def forget_world(self) -> None:
+        """With all that clients know it by: what they hold of the old world must not fit the new one."""
         for suffix in ("", "-wal", "-shm"):
             self.world_file.with_name(self.world_file.name + suffix).unlink(missing_ok=True)
+        for name in ("secrets.json", "ca.pem", "ca.key", "server.pem", "server.key"):
+            (self.path / name).unlink(missing_ok=True)
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:

@@ -182,7 +182,9 @@ class Planner:
             try:
                 draft = await action.plan(self.context(), target, answers)
             except RecoveryError as problem:
-                return Draft(refused=(f"the plan cannot be made: {problem}",))
+                amend = isinstance(problem, Refused) and bool(answers)
+                reason = str(problem) if amend else f"the plan cannot be made: {problem}"
+                return Draft(refused=(reason,), amend=amend)
         return msgspec.structs.replace(draft, checks=(*checks, *draft.checks))
 
     async def _permissions(self, draft: Draft) -> list[Check]:
@@ -271,6 +273,7 @@ def assemble(
         permissions=tuple(dict.fromkeys(p for draft in drafts for _, p in draft.permissions)),
         confirm_name=_confirm_name(action, names),
         refused=() if taken else tuple(lines["refused"]),
+        amend=not taken and any(draft.amend for draft in drafts),
         made_at=now,
     )
     return KeptPlan(

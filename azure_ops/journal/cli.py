@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from .store import Entry
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    if arguments.command != "give-up":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # into `head`, as other tools
     try:
         settings = from_namespace(arguments)
         places = [arguments.file] if arguments.file else journals(settings)

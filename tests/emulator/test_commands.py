@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from azure_ops.cloud import CloudSettings
+
 from ..support import Emulator
 
 READY_KEYS = [
@@ -177,6 +179,24 @@ def test_a_damaged_world(run: Run, state: Path) -> None:
     started = run("start", "--fresh", "--speed", "0")
     assert started.returncode == 0, started.stderr
     run("stop")
+
+
+def test_a_fresh_world_takes_nothing_that_was_good_in_the_old_one(run: Run, state: Path) -> None:
+    """Consoles and engines must not carry tokens, journals or the trust of one world into the next."""
+    before = json.loads(run("start", "--speed", "0").stdout)
+    run("stop")
+    again = json.loads(run("start", "--speed", "0").stdout)
+    run("stop")
+    settings = [
+        CloudSettings(arm_endpoint=each["endpoint"], ca_file=each["ca_file"]) for each in (before, again)
+    ]
+    old_key = settings[0].key
+    assert settings[1].key == old_key
+    fresh = json.loads(run("start", "--fresh", "--speed", "0").stdout)
+    run("stop")
+    assert fresh["endpoint"] == before["endpoint"]
+    assert fresh["identity_header"] != before["identity_header"]
+    assert settings[0].key != old_key
 
 
 def test_a_world_of_another_version(run: Run, state: Path) -> None:

@@ -55,6 +55,8 @@ def in_terminal(folder: Path, *arguments: str, term: str = "xterm-256color", **m
         (["--arm-endpoint", "https://x", "--ca", "nowhere.pem"], "the CA file 'nowhere.pem' does not exist"),
         (["--emulator", "--cloud", "china"], "--emulator brings its own endpoint"),
         (["--emul"], "unrecognized arguments: --emul"),
+        (["engine"], "'azrecover engine' needs one of: status, stop, log"),
+        (["journal"], "'azrecover journal' needs one of: list, show, export, give-up"),
     ],
 )
 def test_wrong_flags_get_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -114,3 +116,11 @@ def test_options_of_a_command_are_left_to_it(tmp_path: Path) -> None:
     answer = azrecover(tmp_path, "--read-only", "engine", "log", "--lines", "3")
     assert answer.returncode == 0, answer.stderr
     assert "no log yet" in answer.stdout
+
+
+def test_no_runtime_folder_of_a_session_manager_is_no_warning(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    del env["XDG_RUNTIME_DIR"]
+    code = "from azure_ops import cloud, paths; print(paths.runtime_dir(cloud.CloudSettings()))"
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert run.stderr == ""

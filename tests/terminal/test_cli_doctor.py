@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from azure_ops.cloud import CloudSettings
 from tests.support import READER_CLIENT_ID, Emulator
 
 
@@ -68,10 +70,34 @@ def test_a_folder_that_cannot_be_used_fails_with_a_fix(shared_emulator: Emulator
 
 
 def test_a_damaged_journal_is_found(shared_emulator: Emulator, tmp_path: Path) -> None:
-    address = shared_emulator.endpoint.removeprefix("https://").replace(":", "-")
-    folder = tmp_path / "state" / "azrecover" / address
+    cloud = CloudSettings(
+        name="custom", arm_endpoint=shared_emulator.endpoint, ca_file=shared_emulator.ca_file
+    )
+    folder = tmp_path / "state" / "azrecover" / cloud.key
     folder.mkdir(parents=True, mode=0o700)
     (folder / "journal.sqlite").write_bytes(b"this is no database" * 100)
     code, found = doctor(shared_emulator, tmp_path)
     assert code == 2
     assert found["journal"]["state"] == "failed"
+
+
+def test_a_theme_that_the_console_would_refuse_is_found(shared_emulator: Emulator, tmp_path: Path) -> None:
+    settings = tmp_path / "config" / "azrecover" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('theme = "nope"')
+    code, found = doctor(shared_emulator, tmp_path)
+    assert code == 2
+    assert "'nope'" in found["settings"]["detail"]
+
+
+def test_a_reader_of_the_output_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
+    shell = '"$0" -m tui.cli doctor | head -1'
+    env = os.environ | {
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
+    run = subprocess.run(
+        ["sh", "-c", shell, sys.executable], env=env, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert len(run.stdout.splitlines()) == 1
+    assert run.stderr == ""

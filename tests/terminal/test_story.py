@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_backup_and_snapshot(user: User, fast_emulator: Emulator) -> None:
     user.presses("B")
     user.answers_form(1)
     user.presses("enter")
-    user.sees("Started. Press 4")
+    user.sees("On its way. Press 4")
     user.presses("4")
     user.sees("4 Operations", "backup-now")
     user.presses("enter")
@@ -89,55 +90,74 @@ def test_backup_and_snapshot(user: User, fast_emulator: Emulator) -> None:
     user.presses("S")
     user.answers_form(2)
     user.presses("enter")
-    user.sees("Started. Press 4")
+    user.sees("On its way. Press 4")
     user.sees("disk snapshot", "done in")
     assert posts(fast_emulator, "/backup") == 1
     assert user.ends() == 0
 
 
-@pytest.mark.timeout(240)
-def test_quit_in_mid_failover_and_come_back(user: User, fast_emulator: Emulator) -> None:
-    user.opens_fleet()
-    user.finds("web-01")
-    user.presses("O")
-    user.answers_form(2)
-    fast_emulator.set_speed(1)
-    user.confirms("web-01", tick=True)
-    user.sees("RTO clock", "● running")
-    assert user.ends() == 0
-    assert "Failover of web-01" in user.terminal.text
-    assert "go on" in user.terminal.text
+class Leaving(NamedTuple):
+    """An operation that is under way when its user leaves."""
 
-    user.again()
-    user.opens_fleet()
-    user.sees("failover", "web-01", "● 1 running")
-    user.presses("4")
-    user.presses("enter")
-    user.sees("RTO clock")
-    fast_emulator.set_speed(FAST)
-    user.watches_to_the_end(90)
-    assert posts(fast_emulator, "/unplannedFailover") == 1
+    action: str
+    key: str
+    name: str
+    fields: int
+    ending: str
+    dangerous: bool = False
+
+
+LEFT = (
+    Leaving("failover", "O", "web-01", 2, "/unplannedFailover", dangerous=True),
+    Leaving("test-failover", "F", "web-03", 3, "/testFailover"),
+    Leaving("clean-up-test-failover", "T", "sql-02", 1, "/testFailoverCleanup"),
+    Leaving("commit-failover", "C", "file-01", 0, "/failoverCommit", dangerous=True),
+    Leaving("backup-now", "B", "app-01", 1, "/backup"),
+    Leaving("snapshot-disks", "S", "web-03", 2, ""),
+)
 
 
 @pytest.mark.timeout(240)
-def test_a_lost_line_ends_the_looking_and_nothing_else(user: User, fast_emulator: Emulator) -> None:
-    user.opens_fleet()
-    user.finds("web-03")
-    user.presses("F")
-    user.answers_form(3)
-    fast_emulator.set_speed(1)
-    user.confirms()
-    user.sees("Prerequisites check for test failover")
-    user.terminal.hang_up()
-    user.terminal.wait_exit()
+@pytest.mark.parametrize("way", ["quits", "loses the line"])
+@pytest.mark.parametrize("left", LEFT, ids=[each.action for each in LEFT])
+def test_leaving_in_the_middle_ends_the_looking_and_nothing_else(
+    fast_emulator: Emulator, tmp_path: Path, left: Leaving, way: str
+) -> None:
+    """Half of them on a small screen."""
+    user = User(fast_emulator, tmp_path, SMALL if (LEFT.index(left) + (way == "quits")) % 2 else BIG)
+    try:
+        user.opens_fleet()
+        user.finds(left.name)
+        user.sees(f"{left.key} ")
+        user.presses(left.key)
+        if left.fields:
+            user.answers_form(left.fields)
+        fast_emulator.set_speed(1)
+        if left.action in ("backup-now", "snapshot-disks"):
+            user.sees("Go ahead")
+            user.presses("enter")
+            user.sees("● 1 running")
+        else:
+            user.confirms(left.name if left.dangerous else "", tick=left.dangerous)
+            user.sees("esc Back, it goes on", "● running")
+        if way == "quits":
+            assert user.ends() == 0
+            assert "go on" in user.terminal.text
+        else:
+            user.terminal.hang_up()
+            user.terminal.wait_exit()
 
-    user.again()
-    user.opens_fleet()
-    user.sees("test-failover", "web-03", "● 1 running")
-    fast_emulator.set_speed(FAST)
-    user.sees_no_more("● 1 running", 90)
-    user.sees("✔ done")
-    assert posts(fast_emulator, "/testFailover") == 1
+        user.again()
+        user.opens_fleet()
+        user.sees("● 1 running")
+        user.presses("4")
+        user.presses("enter")
+        fast_emulator.set_speed(FAST)
+        user.sees("✔ done", "took", most_s=90)
+        if left.ending:
+            assert posts(fast_emulator, left.ending) == 1
+    finally:
+        user.close()
 
 
 def test_resize_between_layouts_and_down_to_too_small(fast_emulator: Emulator, tmp_path: Path) -> None:

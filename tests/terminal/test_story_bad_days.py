@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import EmulatorFactory
 from tests.support import READER_CLIENT_ID, Emulator
 
-from .console_driver import BIG, User, posts
+from .console_driver import BIG, SMALL, User, posts
 
 
 @pytest.fixture
@@ -55,7 +55,8 @@ def test_a_reader_sees_all_and_is_refused_before_anything_is_sent(world: Emulato
         user.opens_fleet()
         user.finds("web-02")
         user.presses("B")
-        user.answers_form(1)
+        user.sees("Show the plan")
+        user.presses("enter")
         user.sees("Microsoft.RecoveryServices", "not possible")
         user.presses("escape")
         assert world.requests() == []
@@ -111,7 +112,7 @@ def test_marked_rows_get_one_plan_and_an_outcome_each(user: User, world: Emulato
     user.answers_form(1)
     user.sees("web-01", "web-02")
     user.presses("enter")
-    user.sees("Started.")
+    user.sees("On its way.")
     user.sees("2 running")
     assert posts(world, "/backup") == 2
 
@@ -177,3 +178,44 @@ def test_local_times_and_another_key_from_the_settings(world: Emulator, tmp_path
         user.sees("Test failover of web-02", "Show the plan")
     finally:
         user.close()
+
+
+def test_a_bad_answer_leads_back_to_the_form(user: User, world: Emulator) -> None:
+    user.opens_fleet()
+    user.finds("web-02")
+    user.presses("B")
+    user.sees("Keep the point until")
+    user.presses(*["\x7f"] * 10, "2020-13-45", "enter")
+    user.sees("is no date", "YYYY-MM-DD")
+    assert "What is sent" not in user.terminal.text
+    user.presses("enter")
+    user.sees("Keep the point until", "2020-13-45")
+    user.presses(*["\x7f"] * 10, "2026-10-01", "enter")
+    user.sees("What is sent", "Go ahead")
+    user.presses("enter")
+    user.sees("On its way.")
+    user.presses("4", "enter")
+    user.sees("Backup of web-02", "Take Snapshot")
+    assert posts(world, "/backup") == 1
+
+
+def test_an_early_fault_is_told_whole_on_a_small_screen(world: Emulator, tmp_path: Path) -> None:
+    user = User(world, tmp_path, SMALL, "--subscription", "11111111-2222-3333-4444-555555555555")
+    try:
+        user.sees("--subscription")
+    finally:
+        user.close()
+
+
+def test_q_quits_while_the_engine_is_out_of_reach(world: Emulator, tmp_path: Path) -> None:
+    user = User(world, tmp_path, BIG)
+    user.terminal.close()
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    user.env["XDG_STATE_HOME"] = str(blocked)
+    try:
+        user.again()
+        user.sees("The engine is out of reach", "q quits")
+        assert user.ends() == 0
+    finally:
+        user.terminal.close()

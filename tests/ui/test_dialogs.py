@@ -157,3 +157,20 @@ async def test_foreign_text_in_a_plan_is_never_markup() -> None:
         shown = app.screen.query_one(PageView).render().plain
         assert "[@click=app.quit]x[/nope]" in shown
         assert "\x1b" not in shown
+
+
+async def test_a_wrong_name_is_told_and_keeps_the_focus() -> None:
+    app = Stage(ConfirmPlan(plan(Risk.DESTROYS)))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        await pilot.press(*"web-01", "enter")
+        await pilot.pause()
+        assert app.focused is not None
+        assert app.focused.id == "typed"
+        assert any("type web-02" in note.message for note in app._notifications)
+
+
+async def test_a_form_shows_what_was_answered_before() -> None:
+    form = Form(fields=(Field(id="expires", label="Until", default="2026-09-01"),))
+    found = await pressed(ActionForm("x", form, (), {"expires": "2020-13-45"}), "enter")
+    assert found == [{"expires": "2020-13-45"}]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec.structs import replace
 from textual import on
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -21,9 +25,17 @@ LINES_PER_CHOICE_LIST = 8
 class ActionForm(Dialog[dict[str, str]]):
     """Closes with the answers by field id, or None."""
 
-    def __init__(self, title: str, form: Form, checks: tuple[Check, ...] = ()) -> None:
+    def __init__(
+        self,
+        title: str,
+        form: Form,
+        checks: tuple[Check, ...] = (),
+        answers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`answers` stand in place of the form's own defaults."""
         super().__init__(title, "↑↓ choose · tab next · enter on · esc back")
-        self.form = form
+        given = (replace(field, default=answers.get(field.id, field.default)) for field in form.fields)
+        self.form = replace(form, fields=tuple(given))
         self.checks = checks
 
     def page(self) -> Page:

@@ -62,13 +62,15 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
         page.heading("What is lost or cannot be undone")
         for loss in plan.losses:
             page.bullet(loss, sign="✖", style="$text-error")
-    page.heading("What will happen")
+    if plan.consequences:
+        page.heading("What will happen")
     for consequence in plan.consequences:
         page.bullet(consequence)
     if plan.checks:
         page.heading("Checked just now")
         check_lines(page, plan.checks)
-    page.heading("What is sent")
+    if plan.requests:
+        page.heading("What is sent")
     for request in plan.requests:
         page.bullet(f"{request.method} {request.url}", sign="→")
         if request.body:
@@ -131,11 +133,15 @@ class ConfirmPlan(Dialog[Consent]):
         typed = self.query_one("#typed", Input).value if self.plan.confirm_name else ""
         understood = self.plan.risk >= Risk.DESTROYS and self.query_one("#understood", Tick).ticked
         name = self.plan.confirm_name
-        if name and typed.strip() not in (visible(name), phrase(name)):
+        if name and not self._names_it(typed):
             return None
         if self.plan.risk >= Risk.DESTROYS and not understood:
             return None
         return Consent(typed=name, understood=understood)
+
+    def _names_it(self, typed: str) -> bool:
+        name = self.plan.confirm_name
+        return typed.strip() in (visible(name), phrase(name))
 
     def _enable(self) -> None:
         if not self.plan.refused:
@@ -147,8 +153,14 @@ class ConfirmPlan(Dialog[Consent]):
         self._enable()
 
     @on(Input.Submitted)
-    def _next(self) -> None:
-        if self.consent() is None:
+    def _next(self, event: Input.Submitted) -> None:
+        if not self._names_it(event.value):
+            self.notify(
+                f"This is not the name; type {phrase(self.plan.confirm_name)}.",
+                severity="warning",
+                markup=False,
+            )
+        elif self.consent() is None:
             self.screen.focus_next()
         else:
             self.query_one("#go").focus()
@@ -172,11 +184,11 @@ def _name_input(name: str) -> Input:
 def _hints(plan: Plan) -> str:
     risk = f"risk {int(plan.risk)}: {RISK_WORDS[plan.risk]}"
     if plan.refused:
-        return f"{risk} · esc back"
+        return f"{risk} · {'enter or esc back to the form' if plan.amend else 'esc back'}"
     if plan.risk >= Risk.DESTROYS:
-        return f"{risk} · type the name, tab, space to tick, tab, enter · ↑↓ scroll · esc back"
+        return f"{risk} · type the name, tab, space to tick, tab tab to 'Go ahead', enter · ↑↓ · esc back"
     if plan.confirm_name:
-        return f"{risk} · type the name, tab, enter · ↑↓ scroll · esc back"
+        return f"{risk} · type the name, tab tab to 'Go ahead', enter · ↑↓ scroll · esc back"
     if plan.risk >= Risk.COSTS:
         return f"{risk} · tab to 'Go ahead', enter · ↑↓ scroll · esc back"
     return f"{risk} · enter to go ahead · ↑↓ scroll · esc back"

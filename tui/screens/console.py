@@ -66,6 +66,7 @@ class ConsoleScreen(Screen[None]):
         self._points_of = ""
         self._resting: Timer | None = None
         self._fresh = True
+        self._point_at = ""
 
     def compose(self) -> ComposeResult:
         now = self.console_app.state.service_now
@@ -319,10 +320,18 @@ class ConsoleScreen(Screen[None]):
         if operation.target_key == self.vms.cursor_key:
             self.load_details(fresh=True)
 
+    def point_at_operation(self, id: str) -> None:
+        """The cursor of the operations waits on what was just started, as soon as its row is there."""
+        self._point_at = id
+        if self.operations.set_cursor(id):
+            self._point_at = ""
+
     def jobs_changed(self) -> None:
         state = self.console_app.state
         with self.app.batch_update():
             self.operations.show(state.operations.values(), state.jobs.values())
+            if self._point_at:
+                self.point_at_operation(self._point_at)
             self.header_changed()
             self._titles()
 

@@ -10,11 +10,16 @@ from azure_ops.wire import SignIn
 from widgets.ages import here, zone_name
 from widgets.page import Page
 
+from ..keys import bindings
 from .dialog import Dialog
 
 
 class Passing(Dialog[None]):
     TONE = "-warning"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(("quit",), "leave")  # type: ignore[assignment]
+
+    async def action_leave(self, _: str) -> None:
+        await self.app.action_quit()
 
 
 class SignInDialog(Passing):
@@ -40,7 +45,7 @@ class SignInDialog(Passing):
 
 class EngineLost(Passing):
     def __init__(self, line: str) -> None:
-        super().__init__("The engine is out of reach", "esc back; the console goes on trying")
+        super().__init__("The engine is out of reach", "esc back, the console goes on trying; q quits")
         self._line = line
 
     def page(self) -> Page:
