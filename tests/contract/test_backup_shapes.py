@@ -25,9 +25,9 @@ from azure_ops.emulator.handlers.backup_runs import start_backup
 from azure_ops.emulator.handlers.compute import vm_document
 from azure_ops.emulator.handlers.compute_disks import disk_document, snapshot_document
 from azure_ops.emulator.handlers.vaults import vault_document
-from azure_ops.emulator.records.backup import BackupPolicy
+from azure_ops.emulator.records.backup_policies import BackupPolicy
 from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
-from tests.emulator.small_world import NOW, SmallWorld, small_world
+from tests.emulator.small_world import GROUP, NOW, SmallWorld, ask, small_world
 from tests.support import Emulator
 
 RECORDED_ONLY = {
@@ -59,7 +59,28 @@ def disks(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
 
 def vaults(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     small.vault.immutability, small.vault.identity_principal_id = "Unlocked", "principal"
-    return [(vault_document(small.world, small.vault), vault_models.Vault)]
+    found: list[tuple[dict[str, Any], Any]] = [
+        (vault_document(small.world, small.vault), vault_models.Vault),
+    ]
+    small.vault.provisioning_state = "Provisioning"
+    found.append((vault_document(small.world, small.vault), vault_models.Vault))
+    return found
+
+
+def vault_settings(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    guard = f"{GROUP}/providers/Microsoft.DataProtection/resourceGuards/guard"
+    ask(
+        small,
+        "PUT",
+        f"{small.vault.id}/backupResourceGuardProxies/VaultProxy",
+        {"properties": {"resourceGuardResourceId": guard}},
+    )
+    models = {
+        "backupconfig/vaultconfig": backup_models.BackupResourceVaultConfigResource,
+        "backupstorageconfig/vaultstorageconfig": backup_models.BackupResourceConfigResource,
+        "backupResourceGuardProxies/VaultProxy": backup_models.ResourceGuardProxyBaseResource,
+    }
+    return [(ask(small, "GET", f"{small.vault.id}/{path}").body, model) for path, model in models.items()]
 
 
 def policies(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
@@ -97,7 +118,7 @@ def jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     return found
 
 
-FAMILIES = (machines, disks, vaults, policies, items_and_points, jobs)
+FAMILIES = (machines, disks, vaults, vault_settings, policies, items_and_points, jobs)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

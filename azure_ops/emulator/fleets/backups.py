@@ -11,7 +11,6 @@ from ..records.backup import (
     HEALTH_GREEN,
     BackupError,
     BackupJob,
-    BackupPolicy,
     BackupTask,
     HealthDetail,
     IncludedDisk,
@@ -20,8 +19,8 @@ from ..records.backup import (
     Vault,
     container_short_name,
     protected_item_id,
-    starting_policies,
 )
+from ..records.backup_policies import BackupPolicy, starting_policies
 from ..records.compute import VirtualMachine
 from .builder import Builder
 

@@ -9,8 +9,10 @@ from ..routing import Routes
 from . import (
     authorization,
     backup,
+    backup_guard,
     backup_jobs,
     backup_operations,
+    backup_policies,
     backup_runs,
     backup_trigger,
     compute,
@@ -30,6 +32,8 @@ from . import (
     site_recovery_plans,
     site_recovery_runner,
     site_recovery_settings,
+    vault_changes,
+    vault_settings,
     vaults,
 )
 
@@ -43,6 +47,10 @@ TABLES = (
     compute_operations.ROUTES,
     network.ROUTES,
     vaults.ROUTES,
+    vault_changes.ROUTES,
+    vault_settings.ROUTES,
+    backup_guard.ROUTES,
+    backup_policies.ROUTES,
     backup.ROUTES,
     backup_trigger.ROUTES,
     backup_operations.ROUTES,

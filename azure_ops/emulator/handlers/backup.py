@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..answers import Answer, Json, Refusal
-from ..records.backup import BackupPolicy, ProtectedItem
+from ..records.backup import ProtectedItem
 from ..routing import Context, Routes, paged
 from .backup_documents import (
     container_document,
@@ -87,28 +87,6 @@ def list_containers(ctx: Context) -> Answer:
         if all(str(properties[name]).lower() == value.lower() for name, value in terms.items()):
             found.append(document)
     return Answer(200, paged(ctx, found, PAGE, "$skipToken"))
-
-
-@ROUTES.get(VAULT + "/backupPolicies", action=f"{PROVIDER}/backupPolicies/read")
-def list_policies(ctx: Context) -> Answer:
-    terms = parse_filter(ctx.query.get("$filter", ""), ("backupManagementType", "workloadType"))
-    wanted = terms.get("backupmanagementtype", "").lower()
-    policies = [
-        policy
-        for policy in ctx.world.store.all(BackupPolicy, find_vault(ctx).id)
-        if wanted in ("", policy.backup_management_type.lower())
-    ]
-    page = paged(ctx, policies, PAGE, "$skipToken")
-    return Answer(200, {**page, "value": [policy_document(ctx.world, one) for one in page["value"]]})
-
-
-@ROUTES.get(VAULT + "/backupPolicies/{policy}", action=f"{PROVIDER}/backupPolicies/read")
-def get_policy(ctx: Context) -> Answer:
-    name = ctx.params["policy"]
-    policy = ctx.world.store.find(BackupPolicy, f"{find_vault(ctx).id}/backupPolicies/{name}")
-    if policy is None:
-        raise Refusal(404, "BMSUserErrorPolicyNotFound", f"The policy '{name}' was not found in this vault.")
-    return Answer(200, policy_document(ctx.world, policy))
 
 
 @ROUTES.get(ITEM + "/recoveryPoints", action=f"{ITEM_ACTION}/recoveryPoints/read")

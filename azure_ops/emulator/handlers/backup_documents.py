@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from ..answers import Json
 from ..clock import wire_time
-from ..records.backup import BackupPolicy, ProtectedItem, RecoveryPoint, Vault
+from ..records.backup import ProtectedItem, RecoveryPoint, Vault
+from ..records.backup_policies import BackupPolicy
 from ..world import World
 from .formats import NEVER_BACKED_UP
 

@@ -13,13 +13,13 @@ from ..records.backup import (
     HEALTH_GREEN,
     BackupError,
     BackupJob,
-    BackupPolicy,
     BackupTask,
     HealthDetail,
     IncludedDisk,
     ProtectedItem,
     RecoveryPoint,
 )
+from ..records.backup_policies import BackupPolicy
 from ..records.compute import Disk, VirtualMachine
 from ..store import Event
 from ..world import World, happens
