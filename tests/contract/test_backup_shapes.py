@@ -14,6 +14,7 @@ import azure.mgmt.recoveryservices.models as vault_models
 import azure.mgmt.recoveryservicesbackup.models as backup_models
 import pytest
 
+from azure_ops.emulator.handlers.backup_containers import protectable_document
 from azure_ops.emulator.handlers.backup_documents import (
     container_document,
     policy_document,
@@ -25,6 +26,7 @@ from azure_ops.emulator.handlers.backup_runs import start_backup
 from azure_ops.emulator.handlers.compute import vm_document
 from azure_ops.emulator.handlers.compute_disks import disk_document, snapshot_document
 from azure_ops.emulator.handlers.vaults import vault_document
+from azure_ops.emulator.records.backup import BackupJob
 from azure_ops.emulator.records.backup_policies import BackupPolicy
 from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
 from tests.emulator.small_world import GROUP, NOW, SmallWorld, ask, small_world
@@ -99,9 +101,10 @@ def items_and_points(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
             document = recovery_point_document(world, item, point)
             found.append((document, backup_models.RecoveryPointResource))
     small.advance(3 * 86400)
-    item.excluded_luns, item.soft_deleted_at = [0], world.clock.now()
+    item.disk_luns, item.soft_deleted_at = [0], world.clock.now()
     found.append((protected_item_document(world, item), backup_models.ProtectedItemResource))
     found.append((container_document(item), backup_models.ProtectionContainerResource))
+    found.append((protectable_document(small.vault, small.vm), backup_models.WorkloadProtectableItemResource))
     return found
 
 
@@ -118,7 +121,30 @@ def jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     return found
 
 
-FAMILIES = (machines, disks, vaults, vault_settings, policies, items_and_points, jobs)
+def item_jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    """Every job that a change of an item makes, and the item after it."""
+    policy_id = f"{small.vault.id}/backupPolicies/EnhancedPolicy"
+    stopped = {"policyId": "", "protectionState": "ProtectionStopped"}
+    disks = {"diskExclusionProperties": {"diskLunList": [], "isInclusionList": True}}
+    changes: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("PUT", {"policyId": policy_id, "extendedProperties": disks}),
+        ("PUT", stopped),
+        ("DELETE", {}),
+        ("PUT", {**stopped, "isRehydrate": True}),
+    )
+    common = {"protectedItemType": "Microsoft.Compute/virtualMachines", "sourceResourceId": small.vm.id}
+    found: list[tuple[dict[str, Any], Any]] = []
+    for method, properties in changes:
+        assert ask(small, method, small.item.id, {"properties": {**common, **properties}}).status == 202
+        small.advance(15)
+        found.append((protected_item_document(small.world, small.item), backup_models.ProtectedItemResource))
+    documents = [job_document(small.world, job, detail=True) for job in small.world.store.all(BackupJob)]
+    found += [(document, backup_models.JobResource) for document in documents]
+    assert len(found) == 8
+    return found
+
+
+FAMILIES = (machines, disks, vaults, vault_settings, policies, items_and_points, item_jobs, jobs)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -223,7 +223,7 @@ def _job(
             ended_at=ended_at,
             activity_id=builder.guid(),
             tasks=tasks or [],
-            property_bag=properties,
+            property_bag={**properties},
             internal_property_bag={"IsInstantRpJob": "True"} if backup else {},
             errors=errors or [],
             cancellable=backup,

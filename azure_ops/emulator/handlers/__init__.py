@@ -1,7 +1,7 @@
 """What the emulator answers: one module per family of resources, each with its own table of routes.
 
-`backup_runs` and `site_recovery_runner` answer nothing; they are named because what happens over time (their
-`@happens`) must be known as well."""
+`backup_item_jobs`, `backup_runs` and `site_recovery_runner` answer nothing; they are named because what
+happens over time (their `@happens`) must be known as well."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from ..routing import Routes
 from . import (
     authorization,
     backup,
+    backup_containers,
     backup_guard,
+    backup_item_jobs,
     backup_jobs,
     backup_operations,
     backup_policies,
+    backup_protection,
     backup_runs,
     backup_trigger,
     compute,
@@ -37,7 +40,7 @@ from . import (
     vaults,
 )
 
-EVENTS = (backup_runs, site_recovery_runner)
+EVENTS = (backup_item_jobs, backup_runs, site_recovery_runner)
 TABLES = (
     discovery.ROUTES,
     authorization.ROUTES,
@@ -51,6 +54,8 @@ TABLES = (
     vault_settings.ROUTES,
     backup_guard.ROUTES,
     backup_policies.ROUTES,
+    backup_containers.ROUTES,
+    backup_protection.ROUTES,
     backup.ROUTES,
     backup_trigger.ROUTES,
     backup_operations.ROUTES,

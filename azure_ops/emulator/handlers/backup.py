@@ -9,7 +9,6 @@ from ..answers import Answer, Json, Refusal
 from ..records.backup import ProtectedItem
 from ..routing import Context, Routes, paged
 from .backup_documents import (
-    container_document,
     live_points,
     policy_document,
     protected_item_document,
@@ -68,25 +67,6 @@ def list_items(ctx: Context) -> Answer:
 def get_item(ctx: Context) -> Answer:
     parse_filter(ctx.query.get("$filter", ""), ("expand",))
     return Answer(200, protected_item_document(ctx.world, find_item(ctx)))
-
-
-@ROUTES.get(VAULT + "/backupProtectionContainers", action=f"{PROVIDER}/backupProtectionContainers/read")
-def list_containers(ctx: Context) -> Answer:
-    known = ("backupManagementType", "status", "friendlyName", "containerType")
-    terms = parse_filter(ctx.query.get("$filter", ""), known)
-    if "backupmanagementtype" not in terms:
-        raise invalid_input("The filter must name backupManagementType.")
-    vault = find_vault(ctx)
-    found = []
-    for item in ctx.world.store.all(ProtectedItem, vault.id):
-        document = container_document(item)
-        properties = {
-            **{name.lower(): value for name, value in document["properties"].items()},
-            "status": document["properties"]["registrationStatus"],
-        }
-        if all(str(properties[name]).lower() == value.lower() for name, value in terms.items()):
-            found.append(document)
-    return Answer(200, paged(ctx, found, PAGE, "$skipToken"))
 
 
 @ROUTES.get(ITEM + "/recoveryPoints", action=f"{ITEM_ACTION}/recoveryPoints/read")

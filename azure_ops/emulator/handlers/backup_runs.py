@@ -128,7 +128,7 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     included = [IncludedDisk(-1, vm.os_disk_id.rsplit("/", 1)[-1])] + [
         IncludedDisk(disk.lun, disk.disk_id.rsplit("/", 1)[-1])
         for disk in vm.data_disks
-        if disk.lun not in item.excluded_luns
+        if item.covers(disk.lun)
     ]
     os_disk = world.store.find(Disk, vm.os_disk_id)
     if vm.power != "running" or not vm.agent_ready:
@@ -193,11 +193,19 @@ def _validate_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
 
 def _job_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     vm = world.store.find(VirtualMachine, item.vm_id)
-    disks = [vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)] if vm else []
+    disks = [vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks if item.covers(disk.lun))] if vm else []
     total_gb = sum(disk.size_gb for one in disks if (disk := world.store.find(Disk, one)))
     share = world.store.random.uniform(0.09, 0.35) if len(item.recovery_points) == 1 else 0.02
     job.property_bag["Backup Size"] = f"{max(1, round(total_gb * 1024 * share))} MB"
+    if vm is not None and item.disk_luns is not None:
+        left_out = [disk.disk_id for disk in vm.data_disks if not item.covers(disk.lun)]
+        job.property_bag["Backed-up disk(s)"] = _disk_names(disks)
+        job.property_bag["Excluded disk(s)"] = _disk_names(left_out)
     _end_job(world, job, item, "CompletedWithWarnings" if job.errors else "Completed")
+
+
+def _disk_names(disk_ids: list[str]) -> str:
+    return "; ".join(disk_id.rsplit("/", 1)[-1] for disk_id in disk_ids)
 
 
 def _cancelled(world: World, job: BackupJob, item: ProtectedItem) -> None:

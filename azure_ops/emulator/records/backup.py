@@ -31,6 +31,8 @@ class Vault(Record, kw_only=True, omit_defaults=True):
     public_network_access: str = "Enabled"
     monitoring: dict[str, Any] = {}
     """`monitoringSettings` as they were put; empty: those that a vault made elsewhere has."""
+    refreshed_at: datetime | None = None
+    """Machines made before that are known to be protectable."""
     guard_id: str = ""
     """The Resource Guard that watches over critical operations."""
     guarded_at: datetime | None = None
@@ -85,6 +87,10 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     encrypted: bool = False
 
 
+STOPPED = ("ProtectionStopped", "BackupsSuspended")
+"""The protection states in which no backup runs."""
+
+
 class HealthDetail(msgspec.Struct, frozen=True):
     code: int
     title: str
@@ -107,7 +113,7 @@ class ProtectedItem(Record, kw_only=True, omit_defaults=True):
     """Empty when protection is stopped."""
     policy_type: str = "V1"
     protection_state: str = "IRPending"
-    """IRPending, Protected or ProtectionStopped."""
+    """IRPending, Protected, ProtectionStopped or BackupsSuspended (points expire as the policy says)."""
     health_status: str = "Passed"
     """Passed, ActionRequired or ActionSuggested."""
     health_details: list[HealthDetail] = []
@@ -118,10 +124,17 @@ class ProtectedItem(Record, kw_only=True, omit_defaults=True):
     """Start of the last backup job that ended; None: never."""
     data_id: str
     """`protectedItemDataId`: a decimal number."""
-    excluded_luns: list[int] = []
+    disk_luns: list[int] | None = None
+    """The data disks that were chosen, to be left out or (`luns_are_included`) to be backed up; None: all
+    disks are backed up and nobody ever chose."""
+    luns_are_included: bool = False
     recovery_points: list[RecoveryPoint] = []
     """Oldest first. Expired ones are dropped when next looked at."""
     soft_deleted_at: datetime | None = None
+
+    def covers(self, lun: int) -> bool:
+        """Whether the data disk of that LUN is backed up; the OS disk always is."""
+        return self.disk_luns is None or (lun in self.disk_luns) == self.luns_are_included
 
     @property
     def vault_id(self) -> str:
@@ -164,7 +177,7 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     ended_at: datetime | None = None
     activity_id: str
     tasks: list[BackupTask] = []
-    property_bag: dict[str, str] = {}
+    property_bag: dict[str, str | None] = {}
     internal_property_bag: dict[str, str] = {}
     errors: list[BackupError] = []
     cancellable: bool = False
