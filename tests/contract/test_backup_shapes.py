@@ -28,6 +28,8 @@ from azure_ops.emulator.handlers.compute_disks import disk_document, snapshot_do
 from azure_ops.emulator.handlers.vaults import vault_document
 from azure_ops.emulator.records.backup import BackupJob
 from azure_ops.emulator.records.backup_policies import BackupPolicy
+from azure_ops.emulator.records.compute import Disk, StorageAccount, VirtualMachine
+from azure_ops.emulator.records.tenancy import ResourceGroup
 from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
 from tests.emulator.small_world import GROUP, NOW, SmallWorld, ask, small_world
 from tests.support import Emulator
@@ -144,7 +146,52 @@ def item_jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     return found
 
 
-FAMILIES = (machines, disks, vaults, vault_settings, policies, items_and_points, item_jobs, jobs)
+def restores(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    """Jobs of every kind of restore, from the snapshot and from the vault, as they go on."""
+    account = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/staging"
+    small.world.store.save(StorageAccount(id=account, location=small.vault.location, time_created=NOW))
+    small.world.store.save(ResourceGroup(id=GROUP, location=small.vault.location))
+    start_backup(small.world, small.item, NOW + timedelta(days=60))
+    small.advance(2 * 3600)
+    point = small.item.recovery_points[0].name
+    common = {
+        "objectType": "IaasVMRestoreRequest",
+        "recoveryPointId": point,
+        "sourceResourceId": small.vm.id,
+        "storageAccountId": account,
+        "region": small.vault.location,
+    }
+    machine = {
+        "targetVirtualMachineId": f"{GROUP}/providers/Microsoft.Compute/virtualMachines/new",
+        "targetResourceGroupId": GROUP,
+        "virtualNetworkId": small.network.id,
+        "subnetId": f"{small.network.id}/subnets/app",
+    }
+    kinds: tuple[dict[str, Any], ...] = (
+        {"recoveryType": "RestoreDisks", "targetResourceGroupId": GROUP, "restoreDiskLunList": []},
+        {"recoveryType": "RestoreDisks"},
+        {"recoveryType": "AlternateLocation", **machine},
+        {"recoveryType": "OriginalLocation"},
+    )
+    found: list[tuple[dict[str, Any], Any]] = []
+    for kind in kinds:
+        url = f"{small.item.id}/recoveryPoints/{point}/restore"
+        assert ask(small, "POST", url, {"properties": {**common, **kind}}).status == 202
+        for _ in range(15):
+            job = small.world.store.all(BackupJob)[-1]
+            found.append((job_document(small.world, job, detail=True), backup_models.JobResource))
+            small.advance(120)
+        assert job.status == "Completed"
+    machines = [
+        vm_document(small.world, vm, instance_view=True) for vm in small.world.store.all(VirtualMachine)
+    ]
+    found += [(document, compute_models.VirtualMachine) for document in machines]
+    documents = [disk_document(small.world, disk) for disk in small.world.store.all(Disk)]
+    found += [(document, compute_models.Disk) for document in documents]
+    return found
+
+
+FAMILIES = (machines, disks, vaults, vault_settings, policies, items_and_points, item_jobs, jobs, restores)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

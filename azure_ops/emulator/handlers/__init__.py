@@ -1,7 +1,7 @@
 """What the emulator answers: one module per family of resources, each with its own table of routes.
 
-`backup_item_jobs`, `backup_runs` and `site_recovery_runner` answer nothing; they are named because what
-happens over time (their `@happens`) must be known as well."""
+`backup_item_jobs`, `backup_restore_runs`, `backup_runs` and `site_recovery_runner` answer nothing; they are
+named because what happens over time (their `@happens`) must be known as well."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from . import (
     backup_operations,
     backup_policies,
     backup_protection,
+    backup_restore_runs,
+    backup_restores,
     backup_runs,
     backup_trigger,
     compute,
@@ -40,7 +42,7 @@ from . import (
     vaults,
 )
 
-EVENTS = (backup_item_jobs, backup_runs, site_recovery_runner)
+EVENTS = (backup_item_jobs, backup_restore_runs, backup_runs, site_recovery_runner)
 TABLES = (
     discovery.ROUTES,
     authorization.ROUTES,
@@ -56,6 +58,7 @@ TABLES = (
     backup_policies.ROUTES,
     backup_containers.ROUTES,
     backup_protection.ROUTES,
+    backup_restores.ROUTES,
     backup.ROUTES,
     backup_trigger.ROUTES,
     backup_operations.ROUTES,

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..answers import Answer, Json, Refusal
-from ..records.backup import ProtectedItem
+from ..records.backup import ProtectedItem, RecoveryPoint
 from ..routing import Context, Routes, paged
+from ..world import World
 from .backup_documents import (
     live_points,
     policy_document,
@@ -89,11 +90,15 @@ def list_recovery_points(ctx: Context) -> Answer:
 @ROUTES.get(ITEM + "/recoveryPoints/{point}", action=f"{ITEM_ACTION}/recoveryPoints/read")
 def get_recovery_point(ctx: Context) -> Answer:
     item = find_item(ctx)
-    for point in live_points(ctx.world, item):
-        if point.name == ctx.params["point"]:
-            return Answer(200, recovery_point_document(ctx.world, item, point))
-    message = f"Recovery point '{ctx.params['point']}' was not found."
-    raise Refusal(404, "BMSUserErrorRecoveryPointNotFound", message)
+    point = find_point(ctx.world, item, ctx.params["point"])
+    return Answer(200, recovery_point_document(ctx.world, item, point))
+
+
+def find_point(world: World, item: ProtectedItem, name: str) -> RecoveryPoint:
+    for point in live_points(world, item):
+        if point.name == name:
+            return point
+    raise Refusal(404, "BMSUserErrorRecoveryPointNotFound", f"Recovery point '{name}' was not found.")
 
 
 @ROUTES.get(VAULT + "/backupUsageSummaries", action=f"{PROVIDER}/backupUsageSummaries/read")

@@ -27,9 +27,37 @@ RESOURCE_GONE = BackupError(
     "Azure resource does not exist.",
     ["Please make sure required resources exist. If the issue persists, contact Microsoft support."],
 )
-KNOWN = {error.title: error for error in (CANCELLED, VM_GONE, AGENT_NOT_READY, RESOURCE_GONE)}
+RESTORE_FAILED = BackupError(
+    400003,
+    "RestoreOperationFailed",
+    "Restore failed with an internal error.",
+    [
+        "Please retry the operation in a few minutes. If the problem persists, please contact Microsoft "
+        "support."
+    ],
+)
+STORAGE_GONE = BackupError(
+    400048,
+    "UserErrorBCMRestoreStorageAccountNotFound",
+    "Storage Account specified for Restore operation doesn't exist.",
+    [
+        "Make sure that the storage account specified in restore operation exists till restore operation is "
+        "completed. If you have deleted the specified storage account, please use a different storage "
+        "account and retry the operation. "
+    ],
+)
 UNNUMBERED = 400001
-"""For an error that a fault asks for by a name whose number nobody recorded."""
+"""For an error whose number nobody recorded."""
+TARGET_TAKEN = BackupError(
+    UNNUMBERED,
+    "UserErrorTargetVirtualMachineExists",
+    "A virtual machine with the target name exists already.",
+    ["Choose another name for the restored virtual machine."],
+)
+KNOWN = {
+    error.title: error
+    for error in (CANCELLED, VM_GONE, AGENT_NOT_READY, RESOURCE_GONE, RESTORE_FAILED, STORAGE_GONE)
+}
 
 
 def job_error(code: str, message: str) -> BackupError:

@@ -85,7 +85,7 @@ def forget_operation(world: World, event: Event) -> None:
         world.store.delete(operation)
 
 
-def _find_operation(ctx: Context) -> BackupOperation:
+def find_operation(ctx: Context) -> BackupOperation:
     name = ctx.params["operation"]
     operation = ctx.world.store.find(BackupOperation, f"{find_vault(ctx).id}/backupOperations/{name}")
     if operation is None:
@@ -100,7 +100,12 @@ def _find_operation(ctx: Context) -> BackupOperation:
 )
 @ROUTES.get(JOB + "/operationsStatus/{operation}", action=f"{PROVIDER}/backupJobs/operationsStatus/read")
 def get_operation_status(ctx: Context) -> Answer:
-    operation = _find_operation(ctx)
+    operation = find_operation(ctx)
+    running = operation.status == "InProgress"
+    return Answer(200, status_document(operation), _again(ctx) if running else {})
+
+
+def status_document(operation: BackupOperation) -> dict[str, Json]:
     running = operation.status == "InProgress"
     started = wire_time(operation.started_at)
     document: dict[str, Json] = {
@@ -117,7 +122,7 @@ def get_operation_status(ctx: Context) -> Answer:
             "objectType": "OperationStatusJobExtendedInfo",
             "jobId": operation.job_id,
         }
-    return Answer(200, document, _again(ctx) if running else {})
+    return document
 
 
 @ROUTES.get(VAULT + "/backupOperationResults/{operation}", action=f"{PROVIDER}/backupOperationResults/read")
@@ -127,7 +132,7 @@ def get_operation_status(ctx: Context) -> Answer:
 )
 @ROUTES.get(JOB + "/operationResults/{operation}", action=f"{PROVIDER}/backupJobs/operationResults/read")
 def get_operation_result(ctx: Context) -> Answer:
-    operation = _find_operation(ctx)
+    operation = find_operation(ctx)
     if operation.status == "InProgress":
         query = f"api-version={ctx.api_version}&t={dotnet_ticks(ctx.now)}"
         again = f"{ctx.base_url}{quote(ctx.path, safe='/;')}?{query}"

@@ -10,6 +10,7 @@ import msgspec
 
 from ..store import Record
 from .backup_policies import BackupPolicy
+from .restores import Problem, RestoreOrder
 
 
 class Vault(Record, kw_only=True, omit_defaults=True):
@@ -54,10 +55,13 @@ class VaultOperation(Record, kw_only=True, omit_defaults=True):
     error: tuple[str, str] | None = None
 
 
-class IncludedDisk(msgspec.Struct, frozen=True):
+class IncludedDisk(msgspec.Struct, frozen=True, omit_defaults=True):
     lun: int
     """-1 is the OS disk."""
     name: str
+    size_gb: int = 0
+    """Its size then, with which it is restored; 0 when it was not known."""
+    sku: str = "Premium_LRS"
 
 
 class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -188,6 +192,8 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     """The expiry asked for with a backup on demand."""
     recovery_point: str = ""
     """Name of the point it made."""
+    restore: RestoreOrder | None = None
+    """Of a restore: what it was asked, and what it has made."""
     pending_event: int | None = None
     """The scheduled next thing of a running job, taken back when it is cancelled."""
 
@@ -203,6 +209,8 @@ class BackupOperation(Record, kw_only=True, omit_defaults=True):
     job_id: str | None = None
     """The job's GUID."""
     error: tuple[str, str] | None = None
+    problems: list[Problem] | None = None
+    """Of a validation that ended: what it found. None for other operations."""
 
 
 KINDS: list[type[Record]] = [Vault, VaultOperation, BackupPolicy, ProtectedItem, BackupJob, BackupOperation]
