@@ -22,13 +22,19 @@ from azure_ops.emulator.handlers.backup_documents import (
     recovery_point_document,
 )
 from azure_ops.emulator.handlers.backup_jobs import job_document
+from azure_ops.emulator.handlers.backup_restore_runs import start_cross_region_restore
 from azure_ops.emulator.handlers.backup_runs import start_backup
+from azure_ops.emulator.handlers.backup_secondary import (
+    secondary_item_document,
+    secondary_point_document,
+)
 from azure_ops.emulator.handlers.compute import vm_document
 from azure_ops.emulator.handlers.compute_disks import disk_document, snapshot_document
 from azure_ops.emulator.handlers.vaults import vault_document
 from azure_ops.emulator.records.backup import BackupJob
 from azure_ops.emulator.records.backup_policies import BackupPolicy
 from azure_ops.emulator.records.compute import Disk, StorageAccount, VirtualMachine
+from azure_ops.emulator.records.restores import RestoreOrder
 from azure_ops.emulator.records.tenancy import ResourceGroup
 from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
 from tests.emulator.small_world import GROUP, NOW, SmallWorld, ask, small_world
@@ -40,6 +46,7 @@ RECORDED_ONLY = {
     ".properties.virtualMachineVersion",
     ".properties.resourceGroup",
     ".properties.createdWithPolicyType",
+    ".properties.crossRegionRestoreState",
     ".properties.extendedInfo.tasksList[].taskType",
 }
 """Members that the service sends and the SDK has no field for."""
@@ -191,7 +198,37 @@ def restores(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     return found
 
 
-FAMILIES = (machines, disks, vaults, vault_settings, policies, items_and_points, item_jobs, jobs, restores)
+def secondary(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    """What the secondary region tells: the item, its points, the job of a restore there."""
+    small.vault.cross_region_restore = True
+    start_backup(small.world, small.item, NOW + timedelta(days=60))
+    small.advance(86400)
+    point = small.item.recovery_points[0]
+    order = RestoreOrder(
+        kind="RestoreDisks", point=point.name, region="northeurope", storage_account_id="/staging"
+    )
+    order.from_vault = True
+    job = start_cross_region_restore(small.world, small.item, point, order, "")
+    small.advance(900)
+    return [
+        (secondary_item_document(small.world, small.item), backup_models.ProtectedItemResource),
+        (secondary_point_document(small.world, small.item, point), backup_models.RecoveryPointResource),
+        (job_document(small.world, job, detail=True), backup_models.JobResource),
+    ]
+
+
+FAMILIES = (
+    machines,
+    disks,
+    vaults,
+    vault_settings,
+    policies,
+    items_and_points,
+    item_jobs,
+    jobs,
+    restores,
+    secondary,
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -15,6 +15,12 @@ from .backup_documents import (
     protected_item_document,
     recovery_point_document,
 )
+from .backup_secondary import (
+    copied_points,
+    is_secondary,
+    secondary_item_document,
+    secondary_point_document,
+)
 from .odata import invalid_input, parse_filter, parse_filter_time
 from .vaults import PROVIDER, VAULT, find_vault, usage_document
 
@@ -60,8 +66,11 @@ def list_items(ctx: Context) -> Answer:
         for item in ctx.world.store.all(ProtectedItem, find_vault(ctx).id)
         if all(fields[name](item).lower() == value.lower() for name, value in terms.items())
     ]
+    document = protected_item_document
+    if is_secondary(ctx):
+        items, document = [one for one in items if copied_points(ctx.world, one)], secondary_item_document
     page = paged(ctx, items, PAGE, "$skipToken")
-    return Answer(200, {**page, "value": [protected_item_document(ctx.world, one) for one in page["value"]]})
+    return Answer(200, {**page, "value": [document(ctx.world, one) for one in page["value"]]})
 
 
 @ROUTES.get(ITEM, action=f"{ITEM_ACTION}/read")
@@ -78,12 +87,13 @@ def list_recovery_points(ctx: Context) -> Answer:
     end = parse_filter_time(terms["enddate"]) if "enddate" in terms else None
     points = [
         point
-        for point in live_points(ctx.world, item)
+        for point in (copied_points if is_secondary(ctx) else live_points)(ctx.world, item)
         if (start is None or point.taken_at >= start) and (end is None or point.taken_at <= end)
     ]
     points.sort(key=lambda point: point.taken_at, reverse=True)
     page = paged(ctx, points, PAGE, "$skipToken")
-    documents = [recovery_point_document(ctx.world, item, point) for point in page["value"]]
+    document = secondary_point_document if is_secondary(ctx) else recovery_point_document
+    documents = [document(ctx.world, item, point) for point in page["value"]]
     return Answer(200, {**page, "value": documents})
 
 

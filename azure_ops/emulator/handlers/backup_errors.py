@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..faults import UNSAID
 from ..records.backup import BackupError
 
 CANCELLED = BackupError(400158, "UserErrorJobSuccessfullyCancelled", "Job is cancelled.")
@@ -64,7 +65,8 @@ def job_error(code: str, message: str) -> BackupError:
     """From a fault's code (a title such as `UserErrorVmNotResponding`, or a number) and message."""
     known = KNOWN.get(code) or next((one for one in KNOWN.values() if str(one.code) == code), None)
     if known is not None:
-        return BackupError(known.code, known.title, message or known.message, known.recommendations)
+        said = known.message if message in ("", UNSAID) else message
+        return BackupError(known.code, known.title, said, known.recommendations)
     if code.isdigit():
         return BackupError(int(code), "UserErrorUnknown", message)
     return BackupError(UNNUMBERED, code, message)

@@ -27,9 +27,10 @@ HARMLESS: tuple[Any, ...] = (None, False, "", [], {}, {"encryptionEnabled": Fals
 
 
 def read_order(
-    vault: Vault, item: ProtectedItem, point: RecoveryPoint, asked: dict[str, Any]
+    vault: Vault, item: ProtectedItem, point: RecoveryPoint, asked: dict[str, Any], where: str = ""
 ) -> RestoreOrder:
-    """Raises a 400 for a request that makes no sense, a 501 for a kind of restore that is not modelled."""
+    """`where` is the secondary region for a restore there. Raises a 400 for a request that makes no sense, a
+    501 for a kind of restore that is not modelled."""
     for name, value in asked.items():
         if name not in KNOWN and name != "createNewCloudService" and value not in HARMLESS:
             raise not_modelled(f"restores with '{name}'")
@@ -41,8 +42,8 @@ def read_order(
     if str(asked.get("sourceResourceId") or "").lower() != item.vm_id.lower():
         raise invalid_input("sourceResourceId must be the protected virtual machine.")
     region = str(asked.get("region") or "").replace(" ", "").lower()
-    if region != vault.location.lower():
-        raise invalid_input(f"region must be the vault's, '{vault.location}'.")
+    if region != (where or vault.location.lower()):
+        raise invalid_input(f"region must be '{where or vault.location}', where the point is restored.")
     order = RestoreOrder(
         kind=kind, point=point.name, region=region, storage_account_id=_storage(vault, asked)
     )
@@ -112,10 +113,12 @@ def problems_of(
     """What the state of the world has against it; empty when it would be carried out."""
     found = _storage_problems(world, order) + _group_problems(world, vault, order)
     if order.kind == "AlternateLocation":
-        found += _machine_problems(world, vault, order)
+        found += _machine_problems(world, order)
     if order.kind == "OriginalLocation" and world.store.find(VirtualMachine, item.vm_id) is None:
         found.append(Problem(VM_GONE.title, VM_GONE.message, VM_GONE.recommendations))
-    if order.zones is not None and order.zones != point.zones and vault.redundancy != "ZoneRedundant":
+    at_home = order.region == vault.location.lower()
+    moved = order.zones is not None and order.zones != point.zones
+    if at_home and moved and vault.redundancy != "ZoneRedundant":
         # recorded with a zone-redundant vault; documentation allows no other without cross-region restore
         message = "Restore to another zone needs a vault with zone-redundant storage."
         found.append(Problem("UserErrorCrossZonalRestoreNotSupported", message))
@@ -129,7 +132,7 @@ def _storage_problems(world: World, order: RestoreOrder) -> list[Problem]:
     if account is None:
         return [Problem(STORAGE_GONE.title, STORAGE_GONE.message, STORAGE_GONE.recommendations)]
     if account.location.lower() != order.region:
-        message = f"The storage account '{account.name}' must be in the region of the vault."
+        message = f"The storage account '{account.name}' must be in the region of the restore."
         return [Problem("UserErrorStorageAccountInDifferentRegion", message)]
     return []
 
@@ -147,7 +150,7 @@ def _group_problems(world: World, vault: Vault, order: RestoreOrder) -> list[Pro
     return []
 
 
-def _machine_problems(world: World, vault: Vault, order: RestoreOrder) -> list[Problem]:
+def _machine_problems(world: World, order: RestoreOrder) -> list[Problem]:
     found = []
     if world.store.find(VirtualMachine, order.vm_id) is not None:
         found.append(Problem(TARGET_TAKEN.title, TARGET_TAKEN.message, TARGET_TAKEN.recommendations))
@@ -157,7 +160,7 @@ def _machine_problems(world: World, vault: Vault, order: RestoreOrder) -> list[P
         found.append(
             Problem("UserErrorTargetNetworkNotFound", "The virtual network or its subnet was not found.")
         )
-    elif network.location.lower() != vault.location.lower():
-        message = f"The virtual network '{network.name}' must be in the region of the vault."
+    elif network.location.lower() != order.region:
+        message = f"The virtual network '{network.name}' must be in the region of the restore."
         found.append(Problem("UserErrorTargetNetworkInDifferentRegion", message))
     return found

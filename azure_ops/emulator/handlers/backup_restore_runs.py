@@ -21,6 +21,7 @@ from .backup_runs import end_task, fail_task, schedule_phase
 from .formats import us_time
 
 TRANSFER = "Transfer data from vault"
+CROSS_REGION = "CrossRegionRestore"
 SECOND_TASK = {
     "AlternateLocation": "Create the restored virtual machine",
     "OriginalLocation": "Update the virtual machine",
@@ -40,6 +41,15 @@ def _point_of(item: ProtectedItem, order: RestoreOrder) -> RecoveryPoint | None:
 def start_restore(
     world: World, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder, activity_id: str
 ) -> BackupJob:
+    job = new_restore(world, item, point, order, activity_id)
+    schedule_phase(world, job, job.tasks[0].expected_s, "transfer_done")
+    return job
+
+
+def new_restore(
+    world: World, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder, activity_id: str
+) -> BackupJob:
+    """Not saved yet, nothing scheduled."""
     if order.from_vault:
         order.transfer_gb = sum(size_of(item, disk) for disk in disks_of(order, point))
     between = world.store.random.uniform
@@ -48,7 +58,7 @@ def start_restore(
     tasks = [BackupTask(task_id=name) for name in names]
     tasks[0].status, tasks[0].started_at = "InProgress", world.clock.now()
     tasks[0].expected_s = seconds
-    job = BackupJob(
+    return BackupJob(
         id=f"{item.vault_id}/backupJobs/{world.store.new_guid()}",
         operation="Restore",
         item_id=item.id,
@@ -62,7 +72,30 @@ def start_restore(
         cancellable=True,
         restore=order,
     )
-    schedule_phase(world, job, seconds, "transfer_done")
+
+
+def start_cross_region_restore(
+    world: World, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder, activity_id: str
+) -> BackupJob:
+    """The same, as a job of the secondary region, which tells of its vault and takes longer."""
+    parts = item.vault_id.split("/")
+    job = new_restore(world, item, point, order, activity_id)
+    job.id = (
+        f"/subscriptions/{parts[2]}/providers/Microsoft.RecoveryServices/locations/{order.region}"
+        f"/backupJobs/{job.name}"
+    )
+    job.operation = CROSS_REGION
+    job.tasks[0].expected_s = world.store.random.uniform(1100, 3200)
+    first = {"Job Type": JOB_TYPE[order.kind], "Target VM Name": "vmName"}  # recorded: the word itself
+    job.property_bag = {
+        **first,
+        **job.property_bag,
+        "Subscription Id of the vault": parts[2],
+        "Resource Group Name of the vault": parts[4],
+        "Vault name": parts[8],
+    }
+    job.internal_property_bag = {"AdHoc": "AdHoc", **job.internal_property_bag}
+    schedule_phase(world, job, job.tasks[0].expected_s, "transfer_done")
     return job
 
 
@@ -179,12 +212,13 @@ def _outputs(world: World, job: BackupJob, order: RestoreOrder, item: ProtectedI
     vm_name = "".join(letter for letter in job.entity_name.lower() if letter.isalnum())
     account, name = order.storage_account_id.rsplit("/", 1)[-1], f"config-{vm_name}-{job.name}.json"
     container = f"{vm_name}-{world.store.new_guid().replace('-', '')}"
+    template = "Template Blob Uri" if job.operation == CROSS_REGION else "Create VM Template Blob Uri"
     base = f"https://{account}.blob.core.windows.net/{container}"
     job.property_bag |= {
         "Config Blob Name": name,
         "Config Blob Container Name": container,
         "Config Blob Uri": f"{base}/{name}",
-        "Create VM Template Blob Uri": f"{base}/azuredeploy{job.name}.json",
+        template: f"{base}/azuredeploy{job.name}.json",
     }
     schedule_phase(world, job, world.store.random.uniform(8, 12), "job_done")
 
