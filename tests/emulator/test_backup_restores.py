@@ -6,12 +6,19 @@ from datetime import timedelta
 
 import pytest
 from azure.core.exceptions import HttpResponseError
+from azure.mgmt.recoveryservicesbackup import models
+
+from azure_ops.emulator.handlers.backup_restore_rules import problems_of
+from azure_ops.emulator.handlers.backup_restores import reads_vault
+from azure_ops.emulator.handlers.backup_runs import start_backup
+from azure_ops.emulator.records.restores import RestoreOrder
 
 from ..support import Emulator
 from .restore_scene import scene
-from .sdk import group_of, name_of, sdk_clients
+from .sdk import collect, group_of, name_of, sdk_clients
+from .small_world import NOW, small_world
 from .test_backup_jobs import points_of, task_words
-from .test_backup_protection import vault_id_of
+from .test_backup_protection import IAAS, vault_id_of
 
 
 async def test_disks_come_from_the_snapshot_in_a_minute(emulator_env: Emulator) -> None:
@@ -97,6 +104,39 @@ async def test_from_the_vault_it_takes_long_and_the_percentage_goes_back(emulato
         assert {one["createOption"] for one in created} == {"Empty"}
 
 
+async def test_two_restores_at_once_do_not_share_disks(emulator_env: Emulator) -> None:
+    async with sdk_clients(emulator_env) as clients:
+        here = await scene(emulator_env, clients)
+        request = here.request("RestoreDisks", target_resource_group_id=here.group_id)
+        jobs = [await here.start(request) for _ in range(12)]
+        emulator_env.advance(120)
+        assert {(await here.job(job_id)).status for job_id in jobs} == {"Completed"}
+        assert len(here.disks_in(here.group_id)) == 12 * (1 + len(here.luns))
+
+
+def test_another_zone_needs_a_zone_redundant_vault_and_reads_the_vault() -> None:
+    """No vault of the fleet is zone-redundant and none with items can become it: a small world's is."""
+    small = small_world()
+    small.vault.redundancy = "ZoneRedundant"
+    start_backup(small.world, small.item, NOW + timedelta(days=60))
+    small.advance(2 * 3600)
+    point = small.item.recovery_points[0]
+    assert point.zones == ["1"]
+    vault = small.vault
+    order = RestoreOrder(
+        kind="RestoreDisks", point=point.name, region=vault.location, storage_account_id="", zones=["2"]
+    )
+    codes = [one.code for one in problems_of(small.world, vault, small.item, point, order)]
+    assert "UserErrorCrossZonalRestoreNotSupported" not in codes
+    vault.redundancy = "GeoRedundant"
+    codes = [one.code for one in problems_of(small.world, vault, small.item, point, order)]
+    assert "UserErrorCrossZonalRestoreNotSupported" in codes
+    order.zones, order.group_id = ["1"], "/group"
+    assert not reads_vault(small.world.clock.now(), point, order)
+    order.zones = []
+    assert reads_vault(small.world.clock.now(), point, order)
+
+
 async def test_files_in_a_storage_account_make_no_disks(emulator_env: Emulator) -> None:
     async with sdk_clients(emulator_env) as clients:
         here = await scene(emulator_env, clients)
@@ -143,6 +183,47 @@ async def test_a_new_machine_with_disks_and_interface(emulator_env: Emulator) ->
         again = here.new_machine()
         with pytest.raises(HttpResponseError, match="UserErrorTargetVirtualMachineExists"):
             await here.start(again)
+
+
+async def test_a_restored_machine_can_be_protected_after_a_refresh(emulator_env: Emulator) -> None:
+    async with sdk_clients(emulator_env) as clients:
+        here = await scene(emulator_env, clients)
+        await here.start(here.new_machine())
+        emulator_env.advance(180)
+        where = here.item.vault, here.item.group
+
+        async def found() -> list[str]:
+            pages = clients.backup.backup_protectable_items.list(*where, filter=IAAS)
+            return [one.properties["friendlyName"] for one in await collect(pages)]
+
+        assert "restored-01" not in await found()
+        await clients.backup.protection_containers.refresh(*where, "Azure")
+        assert "restored-01" not in await found()
+        emulator_env.advance(15)
+        assert "restored-01" in await found()
+
+
+async def test_the_vaults_identity_may_write_to_the_staging_account(emulator_env: Emulator) -> None:
+    async with sdk_clients(emulator_env) as clients:
+        here = await scene(emulator_env, clients)
+        by_identity = here.request(
+            "RestoreDisks",
+            storage_account_id=None,
+            target_resource_group_id=here.group_id,
+            identity_info=models.IdentityInfo(is_system_assigned_identity=True),
+            identity_based_restore_details=models.IdentityBasedRestoreDetails(
+                target_storage_account_id=here.account_id
+            ),
+        )
+        with pytest.raises(HttpResponseError, match="BMSUserErrorInvalidInput"):
+            await here.start(by_identity)
+        change = {"identity": {"type": "SystemAssigned"}}
+        assert emulator_env.request("PATCH", vault_id_of(here.item), change).status == 202
+        emulator_env.advance(10)
+        assert emulator_env.get(vault_id_of(here.item)).body["identity"]["principalId"]
+        job_id = await here.start(by_identity)
+        emulator_env.advance(90)
+        assert (await here.job(job_id)).status == "Completed"
 
 
 async def test_replaced_disks_stay_behind(emulator_env: Emulator) -> None:

@@ -121,3 +121,35 @@ async def test_a_long_validation_ends_with_a_full_quota(emulator_env: Emulator) 
         assert [one.code for one in told] == ["UserErrorCoreCountSubscriptionQuotaReached"]
         result = await clients.backup.validate_operation_results.get(*where, name)
         assert len(result.validate_operation_response.validation_results) == 1
+
+
+async def test_another_subscription_needs_the_vaults_permission(emulator_env: Emulator) -> None:
+    async with sdk_clients(emulator_env) as clients:
+        here = await scene(emulator_env, clients)
+        other = f"/subscriptions/{emulator_env.subscription_ids[1]}"
+        groups = emulator_env.get(f"{other}/resourceGroups").body["value"]
+        request = here.request("RestoreDisks", target_resource_group_id=groups[0]["id"])
+        vault_id = here.item.document.id.split("/backupFabrics")[0]
+
+        def switch(state: str) -> None:
+            settings = {"crossSubscriptionRestoreSettings": {"crossSubscriptionRestoreState": state}}
+            body = {"properties": {"restoreSettings": settings}}
+            assert emulator_env.request("PATCH", vault_id, body).status == 202
+            emulator_env.advance(10)
+
+        switch("Disabled")
+        with pytest.raises(HttpResponseError, match="UserErrorCrossSubscriptionRestoreNotAllowed"):
+            await here.start(request)
+        switch("Enabled")
+        await here.start(request)
+        emulator_env.advance(90)
+        assert here.disks_in(groups[0]["id"]).keys() - here.disks_in(here.group_id).keys()
+        switch("PermanentlyDisabled")
+        body = {
+            "properties": {
+                "restoreSettings": {
+                    "crossSubscriptionRestoreSettings": {"crossSubscriptionRestoreState": "Enabled"}
+                }
+            }
+        }
+        assert emulator_env.request("PATCH", vault_id, body).status == 400

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from ..records.backup import IncludedDisk, ProtectedItem, RecoveryPoint
 from ..records.compute import DataDisk, Disk, NetworkInterface, VirtualMachine
 from ..records.restores import RestoreOrder
@@ -33,7 +31,7 @@ def make_disks(world: World, order: RestoreOrder, item: ProtectedItem, point: Re
     zones = point.zones if order.zones is None else order.zones
     for number, disk in enumerate(disks_of(order, point)):
         record = Disk(
-            id=_disk_id(order, item, disk, number, at),
+            id=_disk_id(world, order, item, disk, number),
             location=order.region,
             size_gb=size_of(item, disk),
             sku=disk.sku,
@@ -48,11 +46,14 @@ def make_disks(world: World, order: RestoreOrder, item: ProtectedItem, point: Re
         order.disk_ids.append(record.id)
 
 
-def _disk_id(order: RestoreOrder, item: ProtectedItem, disk: IncludedDisk, number: int, at: datetime) -> str:
+def _disk_id(world: World, order: RestoreOrder, item: ProtectedItem, disk: IncludedDisk, number: int) -> str:
     target = order.vm_id or item.vm_id
     kind = "osdisk" if disk.lun == -1 else f"datadisk-{number - 1:03}"
-    name = f"{target.rsplit('/', 1)[-1].lower()}-{kind}-{at:%Y%m%d-%H%M%S}"
-    return f"{order.group_id}/providers/Microsoft.Compute/disks/{name}"
+    name = f"{target.rsplit('/', 1)[-1].lower()}-{kind}-{world.clock.now():%Y%m%d-%H%M%S}"
+    disk_id = f"{order.group_id}/providers/Microsoft.Compute/disks/{name}"
+    if world.store.find(Disk, disk_id) is None:
+        return disk_id
+    return f"{disk_id}-{world.store.random.getrandbits(32):08x}"  # two restores in one second
 
 
 def _snapshot_id(item: ProtectedItem, point: RecoveryPoint, disk: IncludedDisk, region: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -37,7 +38,7 @@ def trigger_restore(ctx: Context) -> Answer:
         # recorded: a storage account that is missing is noticed by the job, not before
         if problem.code != STORAGE_GONE.title:
             raise Refusal(400, problem.code, problem.message)
-    order.from_vault = reads_vault(ctx, point, order)
+    order.from_vault = reads_vault(ctx.now, point, order)
     job = start_restore(ctx.world, item, point, order, ctx.client_request_id)
     subject_id = ctx.path.partition("/recoveryPoints/")[0]
     # recorded: a restore's operation and its job have one id
@@ -63,9 +64,9 @@ def _refuse_item(ctx: Context, item: ProtectedItem, order: RestoreOrder) -> None
         )
 
 
-def reads_vault(ctx: Context, point: RecoveryPoint, order: RestoreOrder) -> bool:
+def reads_vault(now: datetime, point: RecoveryPoint, order: RestoreOrder) -> bool:
     """A snapshot serves while it is there, within its zone, and for managed disks only."""
-    has_snapshot = point.instant_until is not None and ctx.now < point.instant_until
+    has_snapshot = point.instant_until is not None and now < point.instant_until
     same_zone = order.zones is None or order.zones == point.zones
     return not (has_snapshot and same_zone and order.group_id)
 
