@@ -27,6 +27,10 @@ DEFAULT_ERRORS = {
 """Codes as recorded, by status; a fault may name its own."""
 
 
+UNSAID = "An internal error occurred."
+"""What a failing step says when the fault gives it no words; whoever knows the code better says more."""
+
+
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One row of the table. `path` is a glob over the decoded path without its query (`*` crosses slashes),
     `regex` is searched in it; both without regard to case. A fault hits `count` times after letting `skip`
@@ -110,7 +114,7 @@ class FaultTable:
                     "step": fault.step,
                     "count": fault.count,
                     "code": fault.code or "InternalError",
-                    "message": fault.message or "An internal error occurred.",
+                    "message": fault.message or UNSAID,
                 }
             )
         self._faults.append(fault)

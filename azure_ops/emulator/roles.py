@@ -56,6 +56,27 @@ BACKUP_OPERATOR = Role(
     ),
 )
 
+BACKUP_CONTRIBUTOR = Role(
+    "Backup Contributor",
+    (
+        *BACKUP_OPERATOR.actions,
+        f"{_VAULT}/write",
+        f"{_VAULT}/backupconfig/*",
+        f"{_VAULT}/backupstorageconfig/*",
+        f"{_VAULT}/backupPolicies/*",
+        f"{_VAULT}/backupResourceGuardProxies/*",
+        f"{_ITEM}/*",
+        f"{_VAULT}/backupProtectedItems/*",
+        f"{_VAULT}/backupProtectionContainers/*",
+        "Microsoft.RecoveryServices/locations/backupAadProperties/read",
+        "Microsoft.RecoveryServices/locations/backupCrossRegionRestore/action",
+        "Microsoft.RecoveryServices/locations/backupCrrJob/action",
+        "Microsoft.RecoveryServices/locations/backupCrrJobs/action",
+        "Microsoft.RecoveryServices/locations/backupCrrOperationResults/read",
+        "Microsoft.RecoveryServices/locations/backupCrrOperationsStatus/read",
+    ),
+)
+
 SITE_RECOVERY_OPERATOR = Role(
     "Site Recovery Operator",
     (
@@ -137,6 +158,7 @@ VIRTUAL_MACHINE_CONTRIBUTOR = Role(
 _OPERATOR_ROLES = (
     READER,
     BACKUP_OPERATOR,
+    BACKUP_CONTRIBUTOR,
     SITE_RECOVERY_OPERATOR,
     DISK_SNAPSHOT_CONTRIBUTOR,
     VIRTUAL_MACHINE_CONTRIBUTOR,

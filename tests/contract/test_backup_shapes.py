@@ -14,6 +14,7 @@ import azure.mgmt.recoveryservices.models as vault_models
 import azure.mgmt.recoveryservicesbackup.models as backup_models
 import pytest
 
+from azure_ops.emulator.handlers.backup_containers import protectable_document
 from azure_ops.emulator.handlers.backup_documents import (
     container_document,
     policy_document,
@@ -21,13 +22,22 @@ from azure_ops.emulator.handlers.backup_documents import (
     recovery_point_document,
 )
 from azure_ops.emulator.handlers.backup_jobs import job_document
+from azure_ops.emulator.handlers.backup_restore_runs import start_cross_region_restore
 from azure_ops.emulator.handlers.backup_runs import start_backup
+from azure_ops.emulator.handlers.backup_secondary import (
+    secondary_item_document,
+    secondary_point_document,
+)
 from azure_ops.emulator.handlers.compute import vm_document
 from azure_ops.emulator.handlers.compute_disks import disk_document, snapshot_document
 from azure_ops.emulator.handlers.vaults import vault_document
-from azure_ops.emulator.records.backup import BackupPolicy
+from azure_ops.emulator.records.backup import BackupJob
+from azure_ops.emulator.records.backup_policies import BackupPolicy
+from azure_ops.emulator.records.compute import Disk, StorageAccount, VirtualMachine
+from azure_ops.emulator.records.restores import RestoreOrder
+from azure_ops.emulator.records.tenancy import ResourceGroup
 from tests.contract.known_shapes import RECORDINGS, recorded_kinds, unknown_to_model, value_kinds
-from tests.emulator.small_world import NOW, SmallWorld, small_world
+from tests.emulator.small_world import GROUP, NOW, SmallWorld, ask, small_world
 from tests.support import Emulator
 
 RECORDED_ONLY = {
@@ -36,6 +46,7 @@ RECORDED_ONLY = {
     ".properties.virtualMachineVersion",
     ".properties.resourceGroup",
     ".properties.createdWithPolicyType",
+    ".properties.crossRegionRestoreState",
     ".properties.extendedInfo.tasksList[].taskType",
 }
 """Members that the service sends and the SDK has no field for."""
@@ -59,7 +70,28 @@ def disks(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
 
 def vaults(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     small.vault.immutability, small.vault.identity_principal_id = "Unlocked", "principal"
-    return [(vault_document(small.world, small.vault), vault_models.Vault)]
+    found: list[tuple[dict[str, Any], Any]] = [
+        (vault_document(small.world, small.vault), vault_models.Vault),
+    ]
+    small.vault.provisioning_state = "Provisioning"
+    found.append((vault_document(small.world, small.vault), vault_models.Vault))
+    return found
+
+
+def vault_settings(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    guard = f"{GROUP}/providers/Microsoft.DataProtection/resourceGuards/guard"
+    ask(
+        small,
+        "PUT",
+        f"{small.vault.id}/backupResourceGuardProxies/VaultProxy",
+        {"properties": {"resourceGuardResourceId": guard}},
+    )
+    models = {
+        "backupconfig/vaultconfig": backup_models.BackupResourceVaultConfigResource,
+        "backupstorageconfig/vaultstorageconfig": backup_models.BackupResourceConfigResource,
+        "backupResourceGuardProxies/VaultProxy": backup_models.ResourceGuardProxyBaseResource,
+    }
+    return [(ask(small, "GET", f"{small.vault.id}/{path}").body, model) for path, model in models.items()]
 
 
 def policies(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
@@ -78,9 +110,10 @@ def items_and_points(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
             document = recovery_point_document(world, item, point)
             found.append((document, backup_models.RecoveryPointResource))
     small.advance(3 * 86400)
-    item.excluded_luns, item.soft_deleted_at = [0], world.clock.now()
+    item.disk_luns, item.soft_deleted_at = [0], world.clock.now()
     found.append((protected_item_document(world, item), backup_models.ProtectedItemResource))
     found.append((container_document(item), backup_models.ProtectionContainerResource))
+    found.append((protectable_document(small.vault, small.vm), backup_models.WorkloadProtectableItemResource))
     return found
 
 
@@ -97,7 +130,105 @@ def jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
     return found
 
 
-FAMILIES = (machines, disks, vaults, policies, items_and_points, jobs)
+def item_jobs(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    """Every job that a change of an item makes, and the item after it."""
+    policy_id = f"{small.vault.id}/backupPolicies/EnhancedPolicy"
+    stopped = {"policyId": "", "protectionState": "ProtectionStopped"}
+    disks = {"diskExclusionProperties": {"diskLunList": [], "isInclusionList": True}}
+    changes: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("PUT", {"policyId": policy_id, "extendedProperties": disks}),
+        ("PUT", stopped),
+        ("DELETE", {}),
+        ("PUT", {**stopped, "isRehydrate": True}),
+    )
+    common = {"protectedItemType": "Microsoft.Compute/virtualMachines", "sourceResourceId": small.vm.id}
+    found: list[tuple[dict[str, Any], Any]] = []
+    for method, properties in changes:
+        assert ask(small, method, small.item.id, {"properties": {**common, **properties}}).status == 202
+        small.advance(15)
+        found.append((protected_item_document(small.world, small.item), backup_models.ProtectedItemResource))
+    documents = [job_document(small.world, job, detail=True) for job in small.world.store.all(BackupJob)]
+    found += [(document, backup_models.JobResource) for document in documents]
+    assert len(found) == 8
+    return found
+
+
+def restores(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    """Jobs of every kind of restore, from the snapshot and from the vault, as they go on."""
+    account = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/staging"
+    small.world.store.save(StorageAccount(id=account, location=small.vault.location, time_created=NOW))
+    small.world.store.save(ResourceGroup(id=GROUP, location=small.vault.location))
+    start_backup(small.world, small.item, NOW + timedelta(days=60))
+    small.advance(2 * 3600)
+    point = small.item.recovery_points[0].name
+    common = {
+        "objectType": "IaasVMRestoreRequest",
+        "recoveryPointId": point,
+        "sourceResourceId": small.vm.id,
+        "storageAccountId": account,
+        "region": small.vault.location,
+    }
+    machine = {
+        "targetVirtualMachineId": f"{GROUP}/providers/Microsoft.Compute/virtualMachines/new",
+        "targetResourceGroupId": GROUP,
+        "virtualNetworkId": small.network.id,
+        "subnetId": f"{small.network.id}/subnets/app",
+    }
+    kinds: tuple[dict[str, Any], ...] = (
+        {"recoveryType": "RestoreDisks", "targetResourceGroupId": GROUP, "restoreDiskLunList": []},
+        {"recoveryType": "RestoreDisks"},
+        {"recoveryType": "AlternateLocation", **machine},
+        {"recoveryType": "OriginalLocation"},
+    )
+    found: list[tuple[dict[str, Any], Any]] = []
+    for kind in kinds:
+        url = f"{small.item.id}/recoveryPoints/{point}/restore"
+        assert ask(small, "POST", url, {"properties": {**common, **kind}}).status == 202
+        for _ in range(15):
+            job = small.world.store.all(BackupJob)[-1]
+            found.append((job_document(small.world, job, detail=True), backup_models.JobResource))
+            small.advance(120)
+        assert job.status == "Completed"
+    machines = [
+        vm_document(small.world, vm, instance_view=True) for vm in small.world.store.all(VirtualMachine)
+    ]
+    found += [(document, compute_models.VirtualMachine) for document in machines]
+    documents = [disk_document(small.world, disk) for disk in small.world.store.all(Disk)]
+    found += [(document, compute_models.Disk) for document in documents]
+    return found
+
+
+def secondary(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
+    """What the secondary region tells: the item, its points, the job of a restore there."""
+    small.vault.cross_region_restore = True
+    start_backup(small.world, small.item, NOW + timedelta(days=60))
+    small.advance(86400)
+    point = small.item.recovery_points[0]
+    order = RestoreOrder(
+        kind="RestoreDisks", point=point.name, region="northeurope", storage_account_id="/staging"
+    )
+    order.from_vault = True
+    job = start_cross_region_restore(small.world, small.item, point, order, "")
+    small.advance(900)
+    return [
+        (secondary_item_document(small.world, small.item), backup_models.ProtectedItemResource),
+        (secondary_point_document(small.world, small.item, point), backup_models.RecoveryPointResource),
+        (job_document(small.world, job, detail=True), backup_models.JobResource),
+    ]
+
+
+FAMILIES = (
+    machines,
+    disks,
+    vaults,
+    vault_settings,
+    policies,
+    items_and_points,
+    item_jobs,
+    jobs,
+    restores,
+    secondary,
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -10,7 +10,8 @@ from azure_ops.emulator.answers import Answer, Json
 from azure_ops.emulator.clock import Clock
 from azure_ops.emulator.handlers import all_routes
 from azure_ops.emulator.records import KINDS
-from azure_ops.emulator.records.backup import ProtectedItem, Vault, protected_item_id, starting_policies
+from azure_ops.emulator.records.backup import ProtectedItem, Vault, protected_item_id
+from azure_ops.emulator.records.backup_policies import starting_policies
 from azure_ops.emulator.records.compute import (
     UBUNTU,
     DataDisk,

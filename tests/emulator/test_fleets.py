@@ -17,7 +17,8 @@ from azure_ops.emulator.handlers.backup import protected_item_document
 from azure_ops.emulator.handlers.compute import vm_document
 from azure_ops.emulator.handlers.site_recovery import points_of, replicated_item_document
 from azure_ops.emulator.records import KINDS
-from azure_ops.emulator.records.backup import BackupJob, BackupPolicy, ProtectedItem, Vault
+from azure_ops.emulator.records.backup import BackupJob, ProtectedItem, Vault
+from azure_ops.emulator.records.backup_policies import BackupPolicy
 from azure_ops.emulator.records.compute import (
     Disk,
     NetworkInterface,

@@ -6,22 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..handlers.backup_errors import AGENT_NOT_READY, job_error
-from ..handlers.backup_runs import SNAPSHOT, TRANSFER, VALIDATE, VALIDATING_REGIONS
+from ..handlers.backup_runs import (
+    SNAPSHOT,
+    TRANSFER,
+    VALIDATE,
+    VALIDATING_REGIONS,
+    included_disk,
+)
 from ..records.backup import (
     HEALTH_GREEN,
     BackupError,
     BackupJob,
-    BackupPolicy,
     BackupTask,
     HealthDetail,
-    IncludedDisk,
     ProtectedItem,
     RecoveryPoint,
     Vault,
     container_short_name,
     protected_item_id,
-    starting_policies,
 )
+from ..records.backup_policies import BackupPolicy, starting_policies
 from ..records.compute import VirtualMachine
 from .builder import Builder
 
@@ -122,8 +126,8 @@ def _point(
 ) -> RecoveryPoint:
     taken_at = started_at + timedelta(seconds=builder.random.uniform(60, 240))
     usual = "AppConsistent" if machine.os_type == "Windows" else "FileSystemConsistent"
-    disks = [IncludedDisk(-1, machine.os_disk_id.rsplit("/", 1)[-1])]
-    disks += [IncludedDisk(disk.lun, disk.disk_id.rsplit("/", 1)[-1]) for disk in machine.data_disks]
+    disk_ids = [(-1, machine.os_disk_id), *((disk.lun, disk.disk_id) for disk in machine.data_disks)]
+    disks = [included_disk(builder.world, lun, disk_id) for lun, disk_id in disk_ids]
     return RecoveryPoint(
         name=str(builder.random.randrange(10**10, 10**17)),
         taken_at=taken_at,
@@ -224,7 +228,7 @@ def _job(
             ended_at=ended_at,
             activity_id=builder.guid(),
             tasks=tasks or [],
-            property_bag=properties,
+            property_bag={**properties},
             internal_property_bag={"IsInstantRpJob": "True"} if backup else {},
             errors=errors or [],
             cancellable=backup,

@@ -1,7 +1,7 @@
 """What the emulator answers: one module per family of resources, each with its own table of routes.
 
-`backup_runs` and `site_recovery_runner` answer nothing; they are named because what happens over time (their
-`@happens`) must be known as well."""
+`backup_item_jobs`, `backup_restore_runs`, `backup_runs` and `site_recovery_runner` answer nothing; they are
+named because what happens over time (their `@happens`) must be known as well."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from ..routing import Routes
 from . import (
     authorization,
     backup,
+    backup_containers,
+    backup_cross_region,
+    backup_guard,
+    backup_item_jobs,
     backup_jobs,
     backup_operations,
+    backup_policies,
+    backup_protection,
+    backup_restore_runs,
+    backup_restores,
     backup_runs,
     backup_trigger,
     compute,
@@ -30,10 +38,12 @@ from . import (
     site_recovery_plans,
     site_recovery_runner,
     site_recovery_settings,
+    vault_changes,
+    vault_settings,
     vaults,
 )
 
-EVENTS = (backup_runs, site_recovery_runner)
+EVENTS = (backup_item_jobs, backup_restore_runs, backup_runs, site_recovery_runner)
 TABLES = (
     discovery.ROUTES,
     authorization.ROUTES,
@@ -43,6 +53,14 @@ TABLES = (
     compute_operations.ROUTES,
     network.ROUTES,
     vaults.ROUTES,
+    vault_changes.ROUTES,
+    vault_settings.ROUTES,
+    backup_guard.ROUTES,
+    backup_policies.ROUTES,
+    backup_containers.ROUTES,
+    backup_protection.ROUTES,
+    backup_restores.ROUTES,
+    backup_cross_region.ROUTES,
     backup.ROUTES,
     backup_trigger.ROUTES,
     backup_operations.ROUTES,

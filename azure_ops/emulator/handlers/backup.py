@@ -6,14 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..answers import Answer, Json, Refusal
-from ..records.backup import BackupPolicy, ProtectedItem
+from ..records.backup import ProtectedItem, RecoveryPoint
 from ..routing import Context, Routes, paged
+from ..world import World
 from .backup_documents import (
-    container_document,
     live_points,
     policy_document,
     protected_item_document,
     recovery_point_document,
+)
+from .backup_secondary import (
+    copied_points,
+    is_secondary,
+    secondary_item_document,
+    secondary_point_document,
 )
 from .odata import invalid_input, parse_filter, parse_filter_time
 from .vaults import PROVIDER, VAULT, find_vault, usage_document
@@ -60,55 +66,17 @@ def list_items(ctx: Context) -> Answer:
         for item in ctx.world.store.all(ProtectedItem, find_vault(ctx).id)
         if all(fields[name](item).lower() == value.lower() for name, value in terms.items())
     ]
+    document = protected_item_document
+    if is_secondary(ctx):
+        items, document = [one for one in items if copied_points(ctx.world, one)], secondary_item_document
     page = paged(ctx, items, PAGE, "$skipToken")
-    return Answer(200, {**page, "value": [protected_item_document(ctx.world, one) for one in page["value"]]})
+    return Answer(200, {**page, "value": [document(ctx.world, one) for one in page["value"]]})
 
 
 @ROUTES.get(ITEM, action=f"{ITEM_ACTION}/read")
 def get_item(ctx: Context) -> Answer:
     parse_filter(ctx.query.get("$filter", ""), ("expand",))
     return Answer(200, protected_item_document(ctx.world, find_item(ctx)))
-
-
-@ROUTES.get(VAULT + "/backupProtectionContainers", action=f"{PROVIDER}/backupProtectionContainers/read")
-def list_containers(ctx: Context) -> Answer:
-    known = ("backupManagementType", "status", "friendlyName", "containerType")
-    terms = parse_filter(ctx.query.get("$filter", ""), known)
-    if "backupmanagementtype" not in terms:
-        raise invalid_input("The filter must name backupManagementType.")
-    vault = find_vault(ctx)
-    found = []
-    for item in ctx.world.store.all(ProtectedItem, vault.id):
-        document = container_document(item)
-        properties = {
-            **{name.lower(): value for name, value in document["properties"].items()},
-            "status": document["properties"]["registrationStatus"],
-        }
-        if all(str(properties[name]).lower() == value.lower() for name, value in terms.items()):
-            found.append(document)
-    return Answer(200, paged(ctx, found, PAGE, "$skipToken"))
-
-
-@ROUTES.get(VAULT + "/backupPolicies", action=f"{PROVIDER}/backupPolicies/read")
-def list_policies(ctx: Context) -> Answer:
-    terms = parse_filter(ctx.query.get("$filter", ""), ("backupManagementType", "workloadType"))
-    wanted = terms.get("backupmanagementtype", "").lower()
-    policies = [
-        policy
-        for policy in ctx.world.store.all(BackupPolicy, find_vault(ctx).id)
-        if wanted in ("", policy.backup_management_type.lower())
-    ]
-    page = paged(ctx, policies, PAGE, "$skipToken")
-    return Answer(200, {**page, "value": [policy_document(ctx.world, one) for one in page["value"]]})
-
-
-@ROUTES.get(VAULT + "/backupPolicies/{policy}", action=f"{PROVIDER}/backupPolicies/read")
-def get_policy(ctx: Context) -> Answer:
-    name = ctx.params["policy"]
-    policy = ctx.world.store.find(BackupPolicy, f"{find_vault(ctx).id}/backupPolicies/{name}")
-    if policy is None:
-        raise Refusal(404, "BMSUserErrorPolicyNotFound", f"The policy '{name}' was not found in this vault.")
-    return Answer(200, policy_document(ctx.world, policy))
 
 
 @ROUTES.get(ITEM + "/recoveryPoints", action=f"{ITEM_ACTION}/recoveryPoints/read")
@@ -119,23 +87,28 @@ def list_recovery_points(ctx: Context) -> Answer:
     end = parse_filter_time(terms["enddate"]) if "enddate" in terms else None
     points = [
         point
-        for point in live_points(ctx.world, item)
+        for point in (copied_points if is_secondary(ctx) else live_points)(ctx.world, item)
         if (start is None or point.taken_at >= start) and (end is None or point.taken_at <= end)
     ]
     points.sort(key=lambda point: point.taken_at, reverse=True)
     page = paged(ctx, points, PAGE, "$skipToken")
-    documents = [recovery_point_document(ctx.world, item, point) for point in page["value"]]
+    document = secondary_point_document if is_secondary(ctx) else recovery_point_document
+    documents = [document(ctx.world, item, point) for point in page["value"]]
     return Answer(200, {**page, "value": documents})
 
 
 @ROUTES.get(ITEM + "/recoveryPoints/{point}", action=f"{ITEM_ACTION}/recoveryPoints/read")
 def get_recovery_point(ctx: Context) -> Answer:
     item = find_item(ctx)
-    for point in live_points(ctx.world, item):
-        if point.name == ctx.params["point"]:
-            return Answer(200, recovery_point_document(ctx.world, item, point))
-    message = f"Recovery point '{ctx.params['point']}' was not found."
-    raise Refusal(404, "BMSUserErrorRecoveryPointNotFound", message)
+    point = find_point(ctx.world, item, ctx.params["point"])
+    return Answer(200, recovery_point_document(ctx.world, item, point))
+
+
+def find_point(world: World, item: ProtectedItem, name: str) -> RecoveryPoint:
+    for point in live_points(world, item):
+        if point.name == name:
+            return point
+    raise Refusal(404, "BMSUserErrorRecoveryPointNotFound", f"Recovery point '{name}' was not found.")
 
 
 @ROUTES.get(VAULT + "/backupUsageSummaries", action=f"{PROVIDER}/backupUsageSummaries/read")

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from ..answers import Json
 from ..clock import wire_time
-from ..records.backup import BackupPolicy, ProtectedItem, RecoveryPoint, Vault
+from ..records.backup import ProtectedItem, RecoveryPoint, Vault
+from ..records.backup_policies import BackupPolicy
 from ..world import World
 from .formats import NEVER_BACKED_UP
 
@@ -64,9 +65,9 @@ def protected_item_document(world: World, item: ProtectedItem) -> dict[str, Json
 
 
 def _disk_exclusion(item: ProtectedItem) -> dict[str, Json]:
-    if not item.excluded_luns:
+    if item.disk_luns is None:
         return {}
-    exclusion = {"diskLunList": item.excluded_luns, "isInclusionList": False}
+    exclusion = {"diskLunList": item.disk_luns, "isInclusionList": item.luns_are_included}
     return {"extendedProperties": {"diskExclusionProperties": exclusion, "linuxVmApplicationName": ""}}
 
 
@@ -214,11 +215,12 @@ def _move_text(world: World, item: ProtectedItem, settled: bool) -> str:
 
 
 def live_points(world: World, item: ProtectedItem) -> list[RecoveryPoint]:
-    """Without those that expired, and those that were only ever a snapshot whose days are over."""
-    now = world.clock.now()
-    return [point for point in item.recovery_points if _lives(point, now)]
+    """Without those that expired, and those that were only ever a snapshot whose days are over. Nothing
+    expires while protection is stopped and its data kept."""
+    now, kept = world.clock.now(), item.protection_state == "ProtectionStopped"
+    return [point for point in item.recovery_points if _lives(point, now, kept)]
 
 
-def _lives(point: RecoveryPoint, now: datetime) -> bool:
+def _lives(point: RecoveryPoint, now: datetime, kept: bool) -> bool:
     has_snapshot = point.instant_until is not None and now < point.instant_until
-    return now < point.expires_at and (point.in_vault or has_snapshot)
+    return (kept or now < point.expires_at) and (point.in_vault or has_snapshot)

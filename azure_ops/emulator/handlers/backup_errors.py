@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..faults import UNSAID
 from ..records.backup import BackupError
 
 CANCELLED = BackupError(400158, "UserErrorJobSuccessfullyCancelled", "Job is cancelled.")
@@ -27,16 +28,45 @@ RESOURCE_GONE = BackupError(
     "Azure resource does not exist.",
     ["Please make sure required resources exist. If the issue persists, contact Microsoft support."],
 )
-KNOWN = {error.title: error for error in (CANCELLED, VM_GONE, AGENT_NOT_READY, RESOURCE_GONE)}
+RESTORE_FAILED = BackupError(
+    400003,
+    "RestoreOperationFailed",
+    "Restore failed with an internal error.",
+    [
+        "Please retry the operation in a few minutes. If the problem persists, please contact Microsoft "
+        "support."
+    ],
+)
+STORAGE_GONE = BackupError(
+    400048,
+    "UserErrorBCMRestoreStorageAccountNotFound",
+    "Storage Account specified for Restore operation doesn't exist.",
+    [
+        "Make sure that the storage account specified in restore operation exists till restore operation is "
+        "completed. If you have deleted the specified storage account, please use a different storage "
+        "account and retry the operation. "
+    ],
+)
 UNNUMBERED = 400001
-"""For an error that a fault asks for by a name whose number nobody recorded."""
+"""For an error whose number nobody recorded."""
+TARGET_TAKEN = BackupError(
+    UNNUMBERED,
+    "UserErrorTargetVirtualMachineExists",
+    "A virtual machine with the target name exists already.",
+    ["Choose another name for the restored virtual machine."],
+)
+KNOWN = {
+    error.title: error
+    for error in (CANCELLED, VM_GONE, AGENT_NOT_READY, RESOURCE_GONE, RESTORE_FAILED, STORAGE_GONE)
+}
 
 
 def job_error(code: str, message: str) -> BackupError:
     """From a fault's code (a title such as `UserErrorVmNotResponding`, or a number) and message."""
     known = KNOWN.get(code) or next((one for one in KNOWN.values() if str(one.code) == code), None)
     if known is not None:
-        return BackupError(known.code, known.title, message or known.message, known.recommendations)
+        said = known.message if message in ("", UNSAID) else message
+        return BackupError(known.code, known.title, said, known.recommendations)
     if code.isdigit():
         return BackupError(int(code), "UserErrorUnknown", message)
     return BackupError(UNNUMBERED, code, message)

@@ -14,6 +14,7 @@ from ..clock import wire_time
 from ..records.backup import BackupJob, BackupTask
 from ..routing import Context, Routes, paged
 from ..world import World
+from .backup_restore_info import restore_info
 from .formats import NOT_YET, iso_duration
 from .odata import parse_filter, parse_filter_time
 from .vaults import PROVIDER, VAULT, find_vault
@@ -22,7 +23,6 @@ ROUTES = Routes()
 PAGE = 200
 LEAPS = ((0.5, 1.0), (0.8, 75.0), (0.95, 90.0), (2.0, 99.0))
 """Share of the transfer done, and the percentage that the service shows until then."""
-TRANSFERS = ("Transfer data to vault", "Transfer data from vault")
 
 
 def job_document(world: World, job: BackupJob, *, detail: bool) -> dict[str, Json]:
@@ -44,7 +44,7 @@ def job_document(world: World, job: BackupJob, *, detail: bool) -> dict[str, Jso
         "duration": iso_duration((job.ended_at or now) - job.started_at),
         **({"errorDetails": errors} if detail and errors else {}),
         "virtualMachineVersion": "Compute",
-        **({"extendedInfo": _extended(job, now)} if detail else {}),
+        **({"extendedInfo": extended(job, now)} if detail else {}),
         "entityFriendlyName": job.entity_name,
         "backupManagementType": "AzureIaasVM",
         "operation": job.operation,
@@ -61,7 +61,9 @@ def job_document(world: World, job: BackupJob, *, detail: bool) -> dict[str, Jso
     }
 
 
-def _extended(job: BackupJob, now: datetime) -> dict[str, Json]:
+def extended(job: BackupJob, now: datetime) -> dict[str, Json]:
+    if job.restore is not None:
+        return restore_info(job, job.restore, now)
     progress = _progress(job, now) if job.shows_progress else None
     return {
         "tasksList": [_task(task, now) for task in job.tasks],
@@ -86,7 +88,7 @@ def _task(task: BackupTask, now: datetime) -> dict[str, Json]:
 
 def _progress(job: BackupJob, now: datetime) -> float | None:
     """None until the transfer shows as running; 100 from its end on, though the job may still validate."""
-    transfer = next((task for task in job.tasks if task.task_id in TRANSFERS), None)
+    transfer = next((task for task in job.tasks if task.task_id == "Transfer data to vault"), None)
     if transfer is None or transfer.started_at is None or transfer.status == "NotStarted":
         return None
     if transfer.status == "Completed":

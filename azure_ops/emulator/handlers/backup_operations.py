@@ -1,4 +1,5 @@
-"""Backup's operations: the short-lived thing that a POST makes, which succeeds as soon as its job exists.
+"""Backup's operations: the short-lived thing that a request makes. For backups and restores it succeeds as
+soon as the job exists; for what changes an item it lasts as long as its job.
 
 Official clients poll the vault-wide `backupOperations/{id}`; the URLs in the headers lead to the same
 operation under the item or the job, and those segments of the path are not looked at."""
@@ -19,26 +20,40 @@ from .vaults import PROVIDER, VAULT, find_vault
 
 ROUTES = Routes()
 JOB = VAULT + "/backupJobs/{job}"
+FABRIC = VAULT + "/backupFabrics/{fabric}"
 REMEMBERED_S = 86_400.0
 """So long an operation can still be asked for; its job stays."""
 
 
-def start_operation(
-    ctx: Context, vault: Vault, subject_id: str, *, job_id: str | None, status_version: str = ""
-) -> Answer:
-    """Records a finished operation on `subject_id` (the item or the job, as the caller spelled it) and
-    answers 202 with its two URLs. `status_version` is the api-version of the status URL, which for some
-    operations differs from the request's."""
+def make_operation(
+    world: World, vault: Vault, subject_id: str, *, job_id: str | None, name: str = "", running: bool = False
+) -> BackupOperation:
+    """On `subject_id` (the item, the job or the fabric, as the caller spelled it). A running one ends with
+    `end_operation`."""
     operation = BackupOperation(
-        id=f"{vault.id}/backupOperations/{ctx.world.store.new_guid()}",
+        id=f"{vault.id}/backupOperations/{name or world.store.new_guid()}",
         subject_id=subject_id,
-        started_at=ctx.now,
+        started_at=world.clock.now(),
         job_id=job_id,
+        status="InProgress" if running else "Succeeded",
     )
-    ctx.world.store.save(operation)
-    ctx.world.happens_in(REMEMBERED_S, "backup.operation_forgotten", {"operation_id": operation.id})
+    world.store.save(operation)
+    world.happens_in(REMEMBERED_S, "backup.operation_forgotten", {"operation_id": operation.id})
+    return operation
+
+
+def end_operation(world: World, operation_id: str, error: tuple[str, str] | None = None) -> None:
+    operation = world.store.find(BackupOperation, operation_id)
+    if operation is not None:
+        operation.status, operation.error = ("Failed" if error else "Succeeded"), error
+        world.store.save(operation)
+
+
+def accepted(ctx: Context, operation: BackupOperation, *, status_version: str = "") -> Answer:
+    """The 202 with its two URLs. `status_version` is the api-version of the status URL, which for some
+    operations differs from the request's."""
     under, name, ticks = (
-        f"{ctx.base_url}{quote(subject_id, safe='/;')}",
+        f"{ctx.base_url}{quote(operation.subject_id, safe='/;')}",
         operation.name,
         dotnet_ticks(ctx.now),
     )
@@ -52,6 +67,17 @@ def start_operation(
     return Answer(202, None, headers)
 
 
+def accepted_by_vault(ctx: Context, vault: Vault, operation: BackupOperation) -> Answer:
+    """The same with the vault's own URLs, as the deletion of an item has them."""
+    query = f"api-version={ctx.api_version}&t={dotnet_ticks(ctx.now)}"
+    headers = {
+        "Azure-AsyncOperation": f"{ctx.base_url}{quote(operation.id, safe='/;')}?{query}",
+        "Location": f"{ctx.base_url}{quote(vault.id)}/backupOperationResults/{operation.name}?{query}",
+        **_again(ctx),
+    }
+    return Answer(202, None, headers)
+
+
 @happens("backup.operation_forgotten")
 def forget_operation(world: World, event: Event) -> None:
     operation = world.store.find(BackupOperation, event.payload["operation_id"])
@@ -59,7 +85,7 @@ def forget_operation(world: World, event: Event) -> None:
         world.store.delete(operation)
 
 
-def _find_operation(ctx: Context) -> BackupOperation:
+def find_operation(ctx: Context) -> BackupOperation:
     name = ctx.params["operation"]
     operation = ctx.world.store.find(BackupOperation, f"{find_vault(ctx).id}/backupOperations/{name}")
     if operation is None:
@@ -69,9 +95,17 @@ def _find_operation(ctx: Context) -> BackupOperation:
 
 @ROUTES.get(VAULT + "/backupOperations/{operation}", action=f"{PROVIDER}/backupOperations/read")
 @ROUTES.get(ITEM + "/operationsStatus/{operation}", action=f"{ITEM_ACTION}/operationsStatus/read")
+@ROUTES.get(
+    FABRIC + "/operationsStatus/{operation}", action=f"{PROVIDER}/backupFabrics/operationsStatus/read"
+)
 @ROUTES.get(JOB + "/operationsStatus/{operation}", action=f"{PROVIDER}/backupJobs/operationsStatus/read")
 def get_operation_status(ctx: Context) -> Answer:
-    operation = _find_operation(ctx)
+    operation = find_operation(ctx)
+    running = operation.status == "InProgress"
+    return Answer(200, status_document(operation), _again(ctx) if running else {})
+
+
+def status_document(operation: BackupOperation) -> dict[str, Json]:
     running = operation.status == "InProgress"
     started = wire_time(operation.started_at)
     document: dict[str, Json] = {
@@ -88,14 +122,17 @@ def get_operation_status(ctx: Context) -> Answer:
             "objectType": "OperationStatusJobExtendedInfo",
             "jobId": operation.job_id,
         }
-    return Answer(200, document, _again(ctx) if running else {})
+    return document
 
 
 @ROUTES.get(VAULT + "/backupOperationResults/{operation}", action=f"{PROVIDER}/backupOperationResults/read")
 @ROUTES.get(ITEM + "/operationResults/{operation}", action=f"{ITEM_ACTION}/operationResults/read")
+@ROUTES.get(
+    FABRIC + "/operationResults/{operation}", action=f"{PROVIDER}/backupFabrics/operationResults/read"
+)
 @ROUTES.get(JOB + "/operationResults/{operation}", action=f"{PROVIDER}/backupJobs/operationResults/read")
 def get_operation_result(ctx: Context) -> Answer:
-    operation = _find_operation(ctx)
+    operation = find_operation(ctx)
     if operation.status == "InProgress":
         query = f"api-version={ctx.api_version}&t={dotnet_ticks(ctx.now)}"
         again = f"{ctx.base_url}{quote(ctx.path, safe='/;')}?{query}"

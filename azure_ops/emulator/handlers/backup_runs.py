@@ -13,13 +13,13 @@ from ..records.backup import (
     HEALTH_GREEN,
     BackupError,
     BackupJob,
-    BackupPolicy,
     BackupTask,
     HealthDetail,
     IncludedDisk,
     ProtectedItem,
     RecoveryPoint,
 )
+from ..records.backup_policies import BackupPolicy
 from ..records.compute import Disk, VirtualMachine
 from ..store import Event
 from ..world import World, happens
@@ -84,8 +84,9 @@ def start_backup(
 
 
 def schedule_phase(world: World, job: BackupJob, seconds: float, phase: str) -> None:
-    """The one next thing of a running job; saves it."""
-    job.pending_event = world.happens_in(seconds, "backup.phase", {"job_id": job.id, "phase": phase})
+    """The one next thing of a running backup or restore; saves it."""
+    event = "backup.restore_phase" if job.restore else "backup.phase"
+    job.pending_event = world.happens_in(seconds, event, {"job_id": job.id, "phase": phase})
     world.store.save(job)
 
 
@@ -106,11 +107,11 @@ def _snapshot_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     vm = world.store.find(VirtualMachine, item.vm_id)
     failed = world.failure_at("Backup", item.vm_id, 1)
     if vm is None or failed:
-        _fail_task(world, job, 0, job_error(*failed) if failed else VM_GONE)
+        fail_task(world, job, 0, job_error(*failed) if failed else VM_GONE)
         _end_job(world, job, item, "Failed")
         return
     snapshot = job.tasks[0]
-    _end_task(world, snapshot, "Completed")
+    end_task(world, snapshot, "Completed")
     item.recovery_points.append(_point(world, job, item, vm))
     world.store.save(item)
     if item.recovery_points[-1].consistency == "CrashConsistent":
@@ -125,10 +126,10 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     started = job.tasks[0].started_at or job.started_at
     policy = world.store.find(BackupPolicy, f"{item.vault_id}/backupPolicies/{item.policy_name}")
     now = world.clock.now()
-    included = [IncludedDisk(-1, vm.os_disk_id.rsplit("/", 1)[-1])] + [
-        IncludedDisk(disk.lun, disk.disk_id.rsplit("/", 1)[-1])
-        for disk in vm.data_disks
-        if disk.lun not in item.excluded_luns
+    included = [
+        included_disk(world, lun, disk_id)
+        for lun, disk_id in ((-1, vm.os_disk_id), *((disk.lun, disk.disk_id) for disk in vm.data_disks))
+        if lun == -1 or item.covers(lun)
     ]
     os_disk = world.store.find(Disk, vm.os_disk_id)
     if vm.power != "running" or not vm.agent_ready:
@@ -154,6 +155,12 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     return point
 
 
+def included_disk(world: World, lun: int, disk_id: str) -> IncludedDisk:
+    disk = world.store.find(Disk, disk_id)
+    name = disk_id.rsplit("/", 1)[-1]
+    return IncludedDisk(lun, name, disk.size_gb, disk.sku) if disk else IncludedDisk(lun, name)
+
+
 def _transfer_shown(world: World, job: BackupJob, item: ProtectedItem) -> None:
     transfer = job.tasks[1]
     transfer.status = "InProgress"
@@ -166,11 +173,11 @@ def _transfer_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     gone = world.store.find(VirtualMachine, item.vm_id) is None
     if failed or gone:
         # recorded: with the snapshot taken, a failed transfer is a warning
-        _fail_task(world, job, 1, job_error(*failed) if failed else VM_GONE)
+        fail_task(world, job, 1, job_error(*failed) if failed else VM_GONE)
         job.property_bag["Backup Size"] = "0 MB"
         _end_job(world, job, item, "CompletedWithWarnings")
         return
-    _end_task(world, job.tasks[1], "Completed")
+    end_task(world, job.tasks[1], "Completed")
     for point in item.recovery_points:
         if point.name == job.recovery_point:
             point.in_vault = True
@@ -184,27 +191,35 @@ def _transfer_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
 
 def _validate_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     if failed := world.failure_at("Backup", item.vm_id, 3):
-        _fail_task(world, job, 2, job_error(*failed))
+        fail_task(world, job, 2, job_error(*failed))
         _end_job(world, job, item, "CompletedWithWarnings")
         return
-    _end_task(world, job.tasks[2], "Completed")
+    end_task(world, job.tasks[2], "Completed")
     schedule_phase(world, job, 6.0, "job_done")
 
 
 def _job_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     vm = world.store.find(VirtualMachine, item.vm_id)
-    disks = [vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)] if vm else []
+    disks = [vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks if item.covers(disk.lun))] if vm else []
     total_gb = sum(disk.size_gb for one in disks if (disk := world.store.find(Disk, one)))
     share = world.store.random.uniform(0.09, 0.35) if len(item.recovery_points) == 1 else 0.02
     job.property_bag["Backup Size"] = f"{max(1, round(total_gb * 1024 * share))} MB"
+    if vm is not None and item.disk_luns is not None:
+        left_out = [disk.disk_id for disk in vm.data_disks if not item.covers(disk.lun)]
+        job.property_bag["Backed-up disk(s)"] = _disk_names(disks)
+        job.property_bag["Excluded disk(s)"] = _disk_names(left_out)
     _end_job(world, job, item, "CompletedWithWarnings" if job.errors else "Completed")
+
+
+def _disk_names(disk_ids: list[str]) -> str:
+    return "; ".join(disk_id.rsplit("/", 1)[-1] for disk_id in disk_ids)
 
 
 def _cancelled(world: World, job: BackupJob, item: ProtectedItem) -> None:
     """Recorded for a job past its snapshot; `Cancelled` for one still in it follows the task's word."""
     for task in job.tasks:
         if task.status == "Cancelling":
-            _end_task(world, task, "Cancelled")
+            end_task(world, task, "Cancelled")
     job.errors.append(CANCELLED)
     job.property_bag["Backup Size"] = "0 MB"
     _end_job(world, job, item, "CompletedWithWarnings" if job.recovery_point else "Cancelled")
@@ -220,12 +235,12 @@ PHASES = {
 }
 
 
-def _end_task(world: World, task: BackupTask, status: str) -> None:
+def end_task(world: World, task: BackupTask, status: str) -> None:
     task.status, task.ended_at = status, world.clock.now()
 
 
-def _fail_task(world: World, job: BackupJob, index: int, error: BackupError) -> None:
-    _end_task(world, job.tasks[index], "Failed")
+def fail_task(world: World, job: BackupJob, index: int, error: BackupError) -> None:
+    end_task(world, job.tasks[index], "Failed")
     job.errors.append(error)
 
 

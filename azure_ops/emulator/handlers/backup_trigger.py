@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ..answers import Answer, Refusal
+from ..records.backup import STOPPED
 from ..routing import Context, Routes
 from .backup import ITEM, ITEM_ACTION, find_item
 from .backup_jobs import find_job
-from .backup_operations import JOB, start_operation
+from .backup_operations import JOB, accepted, make_operation
 from .backup_runs import ON_DEMAND_RETENTION, running_backup, schedule_phase, start_backup
 from .odata import invalid_input
 from .vaults import PROVIDER, find_vault
@@ -20,7 +21,7 @@ ROUTES = Routes()
 def trigger_backup(ctx: Context) -> Answer:
     item = find_item(ctx)
     retain_until = _retain_until(ctx)
-    if item.protection_state == "ProtectionStopped" or item.soft_deleted_at:
+    if item.protection_state in STOPPED or item.soft_deleted_at:
         raise invalid_input("Backup cannot be triggered: protection of this item is stopped.")
     if running_backup(ctx.world, item):
         raise Refusal(
@@ -29,8 +30,8 @@ def trigger_backup(ctx: Context) -> Answer:
             "Unable to initiate backup as another backup operation is currently in progress.",
         )
     job = start_backup(ctx.world, item, retain_until, ctx.client_request_id)
-    vault = find_vault(ctx)
-    return start_operation(ctx, vault, ctx.path.rsplit("/", 1)[0], job_id=job.name)
+    subject_id = ctx.path.rsplit("/", 1)[0]
+    return accepted(ctx, make_operation(ctx.world, find_vault(ctx), subject_id, job_id=job.name))
 
 
 def _retain_until(ctx: Context) -> datetime:
@@ -64,10 +65,5 @@ def cancel_job(ctx: Context) -> Answer:
         if task.status in ("NotStarted", "InProgress"):
             task.status = "Cancelling"
     schedule_phase(ctx.world, job, ctx.world.store.random.uniform(30, 60), "cancelled")
-    return start_operation(
-        ctx,
-        find_vault(ctx),
-        ctx.path.rsplit("/", 1)[0],
-        job_id=None,
-        status_version="2019-05-13-preview",
-    )
+    operation = make_operation(ctx.world, find_vault(ctx), ctx.path.rsplit("/", 1)[0], job_id=None)
+    return accepted(ctx, operation, status_version="2019-05-13-preview")

@@ -5,10 +5,9 @@ The scenarios of `site_recovery_failover` call these at their steps, and `site_r
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import datetime
 
-from ..records.compute import DataDisk, Disk, NetworkInterface, VirtualMachine, VirtualNetwork
+from ..records.compute import DataDisk, Disk, NetworkInterface, VirtualMachine
 from ..records.site_recovery import (
     FAILOVER_COMMIT_PENDING,
     FAILOVER_COMMITTED,
@@ -17,6 +16,7 @@ from ..records.site_recovery import (
     StoredPoint,
 )
 from ..world import World
+from .addresses import free_address, new_mac
 from .site_recovery import points_of
 from .site_recovery_details import location_of, recovery_name, target_disk_id, test_name
 from .site_recovery_ids import last
@@ -71,32 +71,16 @@ def _make_disks(
     return made
 
 
-def _free_address(world: World, network_id: str, subnet: str) -> tuple[str, str]:
-    """(subnet id, address): the first free one, the first subnet where the named one does not exist."""
-    network = world.store.find(VirtualNetwork, network_id)
-    if network is None or not network.subnets:
-        return f"{network_id}/subnets/{subnet}", "10.0.0.4"
-    chosen = next(
-        (each for each in network.subnets if each.name.lower() == subnet.lower()), network.subnets[0]
-    )
-    subnet_id = f"{network.id}/subnets/{chosen.name}"
-    nics = world.store.all(NetworkInterface)
-    used = {nic.private_ip for nic in nics if nic.subnet_id.lower() == subnet_id.lower()}
-    hosts = list(ipaddress.ip_network(chosen.prefix).hosts())[3:]
-    return subnet_id, next((str(host) for host in hosts if str(host) not in used), str(hosts[-1]))
-
-
 def _make_nic(
     world: World, item: ReplicatedItem, nic: ReplicatedNic, vm_id: str, network_id: str, suffix: str
 ) -> str:
-    subnet_id, address = _free_address(world, network_id, nic.recovery_subnet)
-    digits = f"{world.store.random.getrandbits(24):06X}"
+    subnet_id, address = free_address(world, network_id, nic.recovery_subnet)
     record = NetworkInterface(
         id=_in_group(item, "Microsoft.Network/networkInterfaces", last(nic.nic_id) + suffix),
         location=location_of(world, item.recovery_container_id),
         subnet_id=subnet_id,
         private_ip=address,
-        mac=f"00-0D-3A-{digits[:2]}-{digits[2:4]}-{digits[4:]}",
+        mac=new_mac(world),
         vm_id=vm_id,
     )
     world.store.save(record)

@@ -1,4 +1,4 @@
-"""Recovery Services vaults and the small configuration documents that clients read beside them."""
+"""Recovery Services vaults at rest: documents, lists, usages. How they change is in `vault_changes`."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ PROVIDER = "Microsoft.RecoveryServices/vaults"
 VAULT = "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.RecoveryServices/vaults/{vault}"
 PAGE = 800
 """A recorded first page of a subscription's vaults had 804 rows."""
+MONITORING = {
+    "azureMonitorAlertSettings": {
+        "alertsForAllJobFailures": "Enabled",
+        "alertsForAllReplicationIssues": "Enabled",
+        "alertsForAllFailoverIssues": "Enabled",
+    },
+    "classicAlertSettings": {
+        "alertsForCriticalOperations": "Disabled",
+        "emailNotificationsForSiteRecovery": "Enabled",
+    },
+}
 
 
 def vault_document(world: World, vault: Vault) -> dict[str, Json]:
     """The document that GET gives; lists give `_listed_vault`."""
     has_items = bool(world.store.all(ProtectedItem, vault.id))
+    made = vault.provisioning_state != "Provisioning"
     unlocked = vault.immutability in ("Unlocked", "Locked")
-    security: dict[str, Json] = {
-        **({"immutabilitySettings": {"state": vault.immutability}} if vault.immutability else {}),
-        "softDeleteSettings": {
-            "softDeleteRetentionPeriodInDays": vault.soft_delete_days,
-            "softDeleteState": vault.soft_delete_state,
-            "enhancedSecurityState": "Enabled",
-        },
-        "multiUserAuthorization": "Disabled",
-        "sourceScanConfiguration": {"state": "Disabled"},
-    }
     version = ("V1" if vault.cross_region_restore else "V2") if has_items else "Unassigned"
     properties = {
         **_common_properties(vault),
-        "backupStorageVersion": version,
-        "securitySettings": security,
+        **({"backupStorageVersion": version} if made else {}),
+        "securitySettings": _security(vault, has_items, made),
         "redundancySettings": {
             "standardTierStorageRedundancy": vault.redundancy,
             "crossRegionRestore": "Enabled" if vault.cross_region_restore else "Disabled",
@@ -48,6 +50,22 @@ def vault_document(world: World, vault: Vault) -> dict[str, Json]:
     return _envelope(vault, properties, {"name": "Standard"})
 
 
+def _security(vault: Vault, has_items: bool, made: bool) -> dict[str, Json]:
+    unprotected = has_items and vault.soft_delete_state == "Disabled"
+    settings = {
+        # recorded: 0 once items are protected with soft delete turned off; deleted ones are kept all the same
+        "softDeleteRetentionPeriodInDays": 0 if unprotected else vault.soft_delete_days,
+        "softDeleteState": vault.soft_delete_state,
+        "enhancedSecurityState": vault.enhanced_security,
+    }
+    return {
+        **({"immutabilitySettings": {"state": vault.immutability}} if vault.immutability else {}),
+        **({"softDeleteSettings": settings} if made else {}),
+        "multiUserAuthorization": ("Enabled" if vault.guard_id else "Disabled") if made else "Invalid",
+        "sourceScanConfiguration": {"state": "Disabled"},
+    }
+
+
 def _listed_vault(vault: Vault) -> dict[str, Json]:
     """Lists come from Resource Manager's cache: another SKU, nothing on redundancy or soft delete."""
     return _envelope(vault, _common_properties(vault), {"name": "RS0", "tier": "Standard"})
@@ -55,23 +73,13 @@ def _listed_vault(vault: Vault) -> dict[str, Json]:
 
 def _common_properties(vault: Vault) -> dict[str, Json]:
     return {
-        "provisioningState": "Succeeded",
+        "provisioningState": vault.provisioning_state,
         "privateEndpointStateForBackup": "None",
         "privateEndpointStateForSiteRecovery": "None",
-        "monitoringSettings": {
-            "azureMonitorAlertSettings": {
-                "alertsForAllJobFailures": "Enabled",
-                "alertsForAllReplicationIssues": "Enabled",
-                "alertsForAllFailoverIssues": "Enabled",
-            },
-            "classicAlertSettings": {
-                "alertsForCriticalOperations": "Disabled",
-                "emailNotificationsForSiteRecovery": "Enabled",
-            },
-        },
+        "monitoringSettings": vault.monitoring or MONITORING,
         "secureScore": "None",
         "bcdrSecurityLevel": "Poor",
-        "publicNetworkAccess": "Enabled",
+        "publicNetworkAccess": vault.public_network_access,
         "restoreSettings": {
             "crossSubscriptionRestoreSettings": {
                 "crossSubscriptionRestoreState": vault.cross_subscription_restore
@@ -115,59 +123,6 @@ def list_vaults(ctx: Context) -> Answer:
 @ROUTES.get(VAULT, action=f"{PROVIDER}/read")
 def get_vault(ctx: Context) -> Answer:
     return Answer(200, vault_document(ctx.world, find_vault(ctx)))
-
-
-def _setting(vault: Vault, kind: str, name: str, properties: dict[str, Json]) -> Answer:
-    document = {"id": f"{vault.id}/{kind}/{name}", "name": name, "type": f"{PROVIDER}/{kind}"}
-    return Answer(200, {**document, "properties": properties})
-
-
-@ROUTES.get(VAULT + "/backupconfig/vaultconfig", action=f"{PROVIDER}/backupconfig/read")
-def get_vault_config(ctx: Context) -> Answer:
-    vault = find_vault(ctx)
-    properties = {
-        "enhancedSecurityState": "Enabled",
-        "softDeleteFeatureState": vault.soft_delete_state,
-        "softDeleteRetentionPeriodInDays": vault.soft_delete_days,
-        "isSoftDeleteFeatureStateEditable": vault.soft_delete_state != "AlwaysON",
-    }
-    return _setting(vault, "backupconfig", "vaultconfig", properties)
-
-
-@ROUTES.get(VAULT + "/backupstorageconfig/vaultstorageconfig", action=f"{PROVIDER}/backupstorageconfig/read")
-def get_storage_config(ctx: Context) -> Answer:
-    vault = find_vault(ctx)
-    has_items = bool(ctx.world.store.all(ProtectedItem, vault.id))
-    properties = {
-        "storageModelType": vault.redundancy,
-        "storageType": vault.redundancy,
-        "dedupState": "Disabled",
-        "xcoolState": "Disabled",
-        "storageTypeState": "Locked" if has_items else "Unlocked",
-        "crossRegionRestoreFlag": vault.cross_region_restore,
-    }
-    return _setting(vault, "backupstorageconfig", "vaultstorageconfig", properties)
-
-
-@ROUTES.get(
-    VAULT + "/backupEncryptionConfigs/backupResourceEncryptionConfig",
-    action=f"{PROVIDER}/backupEncryptionConfigs/read",
-)
-def get_encryption_config(ctx: Context) -> Answer:
-    properties = {
-        "useSystemAssignedIdentity": True,
-        "encryptionAtRestType": "MicrosoftManaged",
-        "lastUpdateStatus": "NotEnabled",
-        "infrastructureEncryptionState": "Disabled",
-    }
-    vault = find_vault(ctx)
-    return _setting(vault, "backupEncryptionConfigs", "backupResourceEncryptionConfig", properties)
-
-
-@ROUTES.get(VAULT + "/backupResourceGuardProxies", action=f"{PROVIDER}/backupResourceGuardProxies/read")
-def list_resource_guard_proxies(ctx: Context) -> Answer:
-    find_vault(ctx)
-    return Answer(200, {"value": []})
 
 
 @ROUTES.get(VAULT + "/usages", action=f"{PROVIDER}/usages/read")

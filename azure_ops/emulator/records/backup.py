@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from ..store import Record
+from .backup_policies import BackupPolicy
+from .restores import Problem, RestoreOrder
 
 
 class Vault(Record, kw_only=True, omit_defaults=True):
@@ -25,39 +27,41 @@ class Vault(Record, kw_only=True, omit_defaults=True):
     soft_delete_days: int = 14
     immutability: str | None = None
     """Unlocked, Locked or Disabled; None for a vault on which it was never set."""
+    enhanced_security: str = "Enabled"
+    """Enabled, Disabled or AlwaysON."""
+    public_network_access: str = "Enabled"
+    monitoring: dict[str, Any] = {}
+    """`monitoringSettings` as they were put; empty: those that a vault made elsewhere has."""
+    refreshed_at: datetime | None = None
+    """Machines made before that are known to be protectable."""
+    guard_id: str = ""
+    """The Resource Guard that watches over critical operations."""
+    guarded_at: datetime | None = None
+    unlocked_until: dict[str, datetime] = {}
+    """Deletions that the guard let through, by resource id in lower case."""
     identity_principal_id: str | None = None
     tags: dict[str, str] = {}
+    provisioning_state: str = "Succeeded"
     changed_at: datetime
     """Its etag's time."""
 
 
-class BackupPolicy(Record, kw_only=True, omit_defaults=True):
-    """Schedule and retention are kept as the service keeps them: the document that was put, given back."""
+class VaultOperation(Record, kw_only=True, omit_defaults=True):
+    """`{vault}/operationStatus/{base64}`: the creation or change of a vault."""
 
-    policy_type: str | None = "V1"
-    """V1, V2 (enhanced), or None for a policy of another workload."""
-    backup_management_type: str = "AzureIaasVM"
-    schedule_policy: dict[str, Any] = {}
-    retention_policy: dict[str, Any] = {}
-    instant_rp_details: dict[str, str] = {}
-    instant_days: int = 2
-    tiering_policy: dict[str, Any] | None = None
-    time_zone: str = "UTC"
-    further: dict[str, Any] = {}
-    """Properties that only another workload's policy has (`workLoadType`, `settings`, …)."""
-
-    @property
-    def daily_retention_days(self) -> int | None:
-        """None when it keeps no daily points (weekly schedules)."""
-        duration = self.retention_policy.get("dailySchedule", {}).get("retentionDuration", {})
-        per_unit = {"Days": 1, "Weeks": 7, "Months": 30, "Years": 365}.get(duration.get("durationType", ""))
-        return per_unit and int(duration["count"]) * per_unit
+    started_at: datetime
+    status: str = "InProgress"
+    """InProgress, Succeeded or Failed."""
+    error: tuple[str, str] | None = None
 
 
-class IncludedDisk(msgspec.Struct, frozen=True):
+class IncludedDisk(msgspec.Struct, frozen=True, omit_defaults=True):
     lun: int
     """-1 is the OS disk."""
     name: str
+    size_gb: int = 0
+    """Its size then, with which it is restored; 0 when it was not known."""
+    sku: str = "Premium_LRS"
 
 
 class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -87,6 +91,10 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     encrypted: bool = False
 
 
+STOPPED = ("ProtectionStopped", "BackupsSuspended")
+"""The protection states in which no backup runs."""
+
+
 class HealthDetail(msgspec.Struct, frozen=True):
     code: int
     title: str
@@ -109,7 +117,7 @@ class ProtectedItem(Record, kw_only=True, omit_defaults=True):
     """Empty when protection is stopped."""
     policy_type: str = "V1"
     protection_state: str = "IRPending"
-    """IRPending, Protected or ProtectionStopped."""
+    """IRPending, Protected, ProtectionStopped or BackupsSuspended (points expire as the policy says)."""
     health_status: str = "Passed"
     """Passed, ActionRequired or ActionSuggested."""
     health_details: list[HealthDetail] = []
@@ -120,10 +128,17 @@ class ProtectedItem(Record, kw_only=True, omit_defaults=True):
     """Start of the last backup job that ended; None: never."""
     data_id: str
     """`protectedItemDataId`: a decimal number."""
-    excluded_luns: list[int] = []
+    disk_luns: list[int] | None = None
+    """The data disks that were chosen, to be left out or (`luns_are_included`) to be backed up; None: all
+    disks are backed up and nobody ever chose."""
+    luns_are_included: bool = False
     recovery_points: list[RecoveryPoint] = []
     """Oldest first. Expired ones are dropped when next looked at."""
     soft_deleted_at: datetime | None = None
+
+    def covers(self, lun: int) -> bool:
+        """Whether the data disk of that LUN is backed up; the OS disk always is."""
+        return self.disk_luns is None or (lun in self.disk_luns) == self.luns_are_included
 
     @property
     def vault_id(self) -> str:
@@ -166,7 +181,7 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     ended_at: datetime | None = None
     activity_id: str
     tasks: list[BackupTask] = []
-    property_bag: dict[str, str] = {}
+    property_bag: dict[str, str | None] = {}
     internal_property_bag: dict[str, str] = {}
     errors: list[BackupError] = []
     cancellable: bool = False
@@ -177,6 +192,8 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     """The expiry asked for with a backup on demand."""
     recovery_point: str = ""
     """Name of the point it made."""
+    restore: RestoreOrder | None = None
+    """Of a restore: what it was asked, and what it has made."""
     pending_event: int | None = None
     """The scheduled next thing of a running job, taken back when it is cancelled."""
 
@@ -192,9 +209,11 @@ class BackupOperation(Record, kw_only=True, omit_defaults=True):
     job_id: str | None = None
     """The job's GUID."""
     error: tuple[str, str] | None = None
+    problems: list[Problem] | None = None
+    """Of a validation that ended: what it found. None for other operations."""
 
 
-KINDS: list[type[Record]] = [Vault, BackupPolicy, ProtectedItem, BackupJob, BackupOperation]
+KINDS: list[type[Record]] = [Vault, VaultOperation, BackupPolicy, ProtectedItem, BackupJob, BackupOperation]
 
 
 def container_short_name(vm_id: str) -> str:
@@ -207,96 +226,3 @@ def protected_item_id(vault_id: str, vm_id: str) -> str:
     short = container_short_name(vm_id)
     container = f"{vault_id}/backupFabrics/Azure/protectionContainers/IaasVMContainer;{short}"
     return f"{container}/protectedItems/VM;{short}"
-
-
-def daily_policy(
-    policy_id: str, *, run_at: datetime, retention_days: int = 30, instant_days: int = 2
-) -> BackupPolicy:
-    """The shape of `DefaultPolicy`: one run a day; of `run_at` only the time matters."""
-    times = [_policy_time(run_at)]
-    return BackupPolicy(
-        id=policy_id,
-        schedule_policy={
-            "schedulePolicyType": "SimpleSchedulePolicy",
-            "scheduleRunFrequency": "Daily",
-            "scheduleRunTimes": times,
-            "scheduleWeeklyFrequency": 0,
-        },
-        retention_policy=_daily_retention(times, retention_days),
-        instant_days=instant_days,
-    )
-
-
-def enhanced_policy(
-    policy_id: str, *, run_at: datetime, retention_days: int = 30, instant_days: int = 7
-) -> BackupPolicy:
-    """The shape of `EnhancedPolicy`: every four hours within a window of twelve."""
-    start = _policy_time(run_at)
-    return BackupPolicy(
-        id=policy_id,
-        policy_type="V2",
-        schedule_policy={
-            "schedulePolicyType": "SimpleSchedulePolicyV2",
-            "scheduleRunFrequency": "Hourly",
-            "hourlySchedule": {"interval": 4, "scheduleWindowStartTime": start, "scheduleWindowDuration": 12},
-        },
-        retention_policy=_daily_retention([start], retention_days),
-        instant_days=instant_days,
-    )
-
-
-def hourly_log_policy(policy_id: str, *, run_at: datetime) -> BackupPolicy:
-    """`HourlyLogBackup`, the SQL policy that every vault has from the start."""
-    times = [_policy_time(run_at)]
-    full = {
-        "policyType": "Full",
-        "schedulePolicy": {
-            "schedulePolicyType": "SimpleSchedulePolicy",
-            "scheduleRunFrequency": "Daily",
-            "scheduleRunTimes": times,
-            "scheduleWeeklyFrequency": 0,
-        },
-        "retentionPolicy": _daily_retention(times, 30),
-    }
-    log = {
-        "policyType": "Log",
-        "schedulePolicy": {"schedulePolicyType": "LogSchedulePolicy", "scheduleFrequencyInMins": 60},
-        "retentionPolicy": {
-            "retentionPolicyType": "SimpleRetentionPolicy",
-            "retentionDuration": {"count": 30, "durationType": "Days"},
-        },
-    }
-    return BackupPolicy(
-        id=policy_id,
-        policy_type=None,
-        backup_management_type="AzureWorkload",
-        further={
-            "workLoadType": "SQLDataBase",
-            "settings": {"timeZone": "UTC", "issqlcompression": False, "isCompression": False},
-            "subProtectionPolicy": [full, log],
-        },
-    )
-
-
-def starting_policies(vault_id: str, *, run_at: datetime) -> list[BackupPolicy]:
-    """The three that a vault has without anybody having made them."""
-    under = f"{vault_id}/backupPolicies"
-    return [
-        hourly_log_policy(f"{under}/HourlyLogBackup", run_at=run_at),
-        daily_policy(f"{under}/DefaultPolicy", run_at=run_at),
-        enhanced_policy(f"{under}/EnhancedPolicy", run_at=run_at, instant_days=2),
-    ]
-
-
-def _policy_time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:00Z")
-
-
-def _daily_retention(times: list[str], days: int) -> dict[str, Any]:
-    return {
-        "retentionPolicyType": "LongTermRetentionPolicy",
-        "dailySchedule": {
-            "retentionTimes": times,
-            "retentionDuration": {"count": days, "durationType": "Days"},
-        },
-    }

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from ..answers import Json
-from ..records.backup import BackupJob, BackupPolicy, ProtectedItem, Vault
+from ..records.backup import BackupJob, ProtectedItem, Vault
+from ..records.backup_policies import BackupPolicy
 from ..records.compute import (
     Disk,
     NetworkInterface,

@@ -1,0 +1,166 @@
+"""What a restore request says, and why it could not be carried out. Validation tells all the reasons; the
+restore itself is refused for the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..answers import not_modelled
+from ..records.backup import ProtectedItem, RecoveryPoint, Vault
+from ..records.compute import StorageAccount, VirtualMachine, VirtualNetwork
+from ..records.restores import Problem, RestoreOrder
+from ..records.tenancy import ResourceGroup
+from ..world import World
+from .backup_errors import STORAGE_GONE, TARGET_TAKEN, VM_GONE
+from .bodies import member
+from .odata import invalid_input
+
+KINDS = ("RestoreDisks", "AlternateLocation", "OriginalLocation")
+KNOWN = {
+    "objectType", "recoveryPointId", "recoveryType", "sourceResourceId", "targetVirtualMachineId",
+    "targetResourceGroupId", "storageAccountId", "virtualNetworkId", "subnetId", "region",
+    "restoreDiskLunList", "zones", "identityInfo", "identityBasedRestoreDetails",
+    "resourceGuardOperationRequests", "restoreWithManagedDisks",
+}  # fmt: skip
+HARMLESS: tuple[Any, ...] = (None, False, "", [], {}, {"encryptionEnabled": False})
+"""Values of what is not modelled that ask for nothing."""
+
+
+def read_order(
+    vault: Vault, item: ProtectedItem, point: RecoveryPoint, asked: dict[str, Any], where: str = ""
+) -> RestoreOrder:
+    """`where` is the secondary region for a restore there. Raises a 400 for a request that makes no sense, a
+    501 for a kind of restore that is not modelled."""
+    for name, value in asked.items():
+        if name not in KNOWN and name != "createNewCloudService" and value not in HARMLESS:
+            raise not_modelled(f"restores with '{name}'")
+    kind = str(asked.get("recoveryType"))
+    if asked.get("objectType") != "IaasVMRestoreRequest" or kind not in KINDS:
+        raise invalid_input("The request must be an IaasVMRestoreRequest with a known recoveryType.")
+    if str(asked.get("recoveryPointId") or "").rsplit("/", 1)[-1] != point.name:
+        raise invalid_input("recoveryPointId must be the recovery point of the path.")
+    if str(asked.get("sourceResourceId") or "").lower() != item.vm_id.lower():
+        raise invalid_input("sourceResourceId must be the protected virtual machine.")
+    region = str(asked.get("region") or "").replace(" ", "").lower()
+    if region != (where or vault.location.lower()):
+        raise invalid_input(f"region must be '{where or vault.location}', where the point is restored.")
+    order = RestoreOrder(
+        kind=kind, point=point.name, region=region, storage_account_id=_storage(vault, asked)
+    )
+    _read_target(order, item, asked)
+    order.luns = _luns(asked.get("restoreDiskLunList"), order, point)
+    order.zones = _zones(asked.get("zones"))
+    return order
+
+
+def _storage(vault: Vault, asked: dict[str, Any]) -> str:
+    by_identity = member(asked, "identityBasedRestoreDetails", "targetStorageAccountId")
+    account_id = asked.get("storageAccountId") or by_identity
+    if not account_id or (asked.get("storageAccountId") and by_identity):
+        raise invalid_input("Exactly one of storageAccountId and identityBasedRestoreDetails is needed.")
+    if by_identity:
+        own = member(asked, "identityInfo", "isSystemAssignedIdentity")
+        if own is False:
+            raise not_modelled("restores with a user-assigned identity")
+        if own is None or vault.identity_principal_id is None:
+            raise invalid_input("identityInfo must name an identity that the vault has.")
+    return str(account_id)
+
+
+def _read_target(order: RestoreOrder, item: ProtectedItem, asked: dict[str, Any]) -> None:
+    group_id = str(asked.get("targetResourceGroupId") or "")
+    target = ("targetVirtualMachineId", "virtualNetworkId", "subnetId")
+    given = [name for name in target if asked.get(name)]
+    if order.kind == "AlternateLocation":
+        if len(given) < len(target) or not group_id:
+            raise invalid_input("A new machine needs targetResourceGroupId, " + ", ".join(target) + ".")
+        order.vm_id, order.network_id, order.subnet_id = (str(asked[name]) for name in target)
+        if not order.vm_id.lower().startswith(f"{group_id.lower()}/providers/microsoft.compute/"):
+            raise invalid_input("targetVirtualMachineId must lie in targetResourceGroupId.")
+        if not order.subnet_id.lower().startswith(f"{order.network_id.lower()}/subnets/"):
+            raise invalid_input("subnetId must lie in virtualNetworkId.")
+    elif given or (order.kind == "OriginalLocation" and group_id):
+        raise invalid_input(f"A restore of type {order.kind} takes no target machine or network.")
+    if order.kind == "OriginalLocation":
+        order.vm_id, group_id = item.vm_id, item.vm_id.partition("/providers/")[0]
+    order.group_id = group_id.rstrip("/")
+
+
+def _luns(asked: Any, order: RestoreOrder, point: RecoveryPoint) -> list[int] | None:
+    if asked is None:
+        return None
+    held = {disk.lun for disk in point.disks}
+    if not isinstance(asked, list) or any(lun not in held or lun == -1 for lun in asked):
+        raise invalid_input("restoreDiskLunList must hold LUNs of data disks that the recovery point has.")
+    if order.kind != "RestoreDisks":
+        raise invalid_input("restoreDiskLunList belongs to a restore of disks.")
+    return asked
+
+
+def _zones(asked: Any) -> list[str] | None:
+    if not asked:
+        return None
+    if asked == ["NoZone"]:
+        return []
+    if not isinstance(asked, list) or len(asked) != 1 or asked[0] not in ("1", "2", "3"):
+        raise invalid_input("zones must be one of '1', '2', '3' and 'NoZone'.")
+    return asked
+
+
+def problems_of(
+    world: World, vault: Vault, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder
+) -> list[Problem]:
+    """What the state of the world has against it; empty when it would be carried out."""
+    found = _storage_problems(world, order) + _group_problems(world, vault, order)
+    if order.kind == "AlternateLocation":
+        found += _machine_problems(world, order)
+    if order.kind == "OriginalLocation" and world.store.find(VirtualMachine, item.vm_id) is None:
+        found.append(Problem(VM_GONE.title, VM_GONE.message, VM_GONE.recommendations))
+    at_home = order.region == vault.location.lower()
+    moved = order.zones is not None and order.zones != point.zones
+    if at_home and moved and vault.redundancy != "ZoneRedundant":
+        # recorded with a zone-redundant vault; documentation allows no other without cross-region restore
+        message = "Restore to another zone needs a vault with zone-redundant storage."
+        found.append(Problem("UserErrorCrossZonalRestoreNotSupported", message))
+    if failed := world.failure_at("ValidateOperation", item.vm_id, 1):
+        found.append(Problem(*failed))
+    return found
+
+
+def _storage_problems(world: World, order: RestoreOrder) -> list[Problem]:
+    account = world.store.find(StorageAccount, order.storage_account_id)
+    if account is None:
+        return [Problem(STORAGE_GONE.title, STORAGE_GONE.message, STORAGE_GONE.recommendations)]
+    if account.location.lower() != order.region:
+        message = f"The storage account '{account.name}' must be in the region of the restore."
+        return [Problem("UserErrorStorageAccountInDifferentRegion", message)]
+    return []
+
+
+def _group_problems(world: World, vault: Vault, order: RestoreOrder) -> list[Problem]:
+    if not order.group_id:
+        return []
+    if world.store.find(ResourceGroup, order.group_id) is None:
+        message = f"The resource group '{order.group_id.rsplit('/', 1)[-1]}' could not be found."
+        return [Problem("UserErrorTargetResourceGroupNotFound", message)]
+    elsewhere = order.group_id.split("/")[2].lower() != vault.id.split("/")[2].lower()
+    if elsewhere and vault.cross_subscription_restore != "Enabled":
+        message = "Cross Subscription Restore is disabled on this vault."
+        return [Problem("UserErrorCrossSubscriptionRestoreNotAllowed", message)]
+    return []
+
+
+def _machine_problems(world: World, order: RestoreOrder) -> list[Problem]:
+    found = []
+    if world.store.find(VirtualMachine, order.vm_id) is not None:
+        found.append(Problem(TARGET_TAKEN.title, TARGET_TAKEN.message, TARGET_TAKEN.recommendations))
+    network = world.store.find(VirtualNetwork, order.network_id)
+    subnet = order.subnet_id.rsplit("/", 1)[-1].lower()
+    if network is None or subnet not in [one.name.lower() for one in network.subnets]:
+        found.append(
+            Problem("UserErrorTargetNetworkNotFound", "The virtual network or its subnet was not found.")
+        )
+    elif network.location.lower() != order.region:
+        message = f"The virtual network '{network.name}' must be in the region of the restore."
+        found.append(Problem("UserErrorTargetNetworkInDifferentRegion", message))
+    return found
