@@ -303,6 +303,8 @@ class Operation(Fact, frozen=True, kw_only=True):
     """All times of an operation are this machine's; those of its job are the service's."""
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
+    took_s: float | None = None
+    """By the service's clock, once it has ended."""
     job_id: str = ""
     job: Job | None = None
     message: str = ""

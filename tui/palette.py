@@ -62,16 +62,17 @@ def _of_vm(item: FleetItem) -> Entry:
 
 
 def search(index: list[Entry], query: str) -> list[Entry]:
-    """The best first: titles that begin with the query, then those that hold it; all words match."""
+    """The best first: the title itself, titles that begin with the query, those that hold it; all words
+    match."""
     words = query.lower().split()
     if not words:
         return index[:MOST_SHOWN]
     whole = " ".join(words)
-    best: tuple[list[Entry], ...] = ([], [], [])
+    best: tuple[list[Entry], ...] = ([], [], [], [])
     for entry in index:
         if all(word in entry.text for word in words):
             title = entry.title.lower()
-            rank = 0 if title.startswith(whole) else 1 if whole in title else 2
+            rank = 0 if title == whole else 1 if title.startswith(whole) else 2 if whole in title else 3
             if len(best[rank]) < MOST_SHOWN:
                 best[rank].append(entry)
     return [entry for each in best for entry in each][:MOST_SHOWN]

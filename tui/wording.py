@@ -61,15 +61,18 @@ def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
     if job is None:
         return page
     took = elapsed_s(job, now)
+    ended = job.ended_at is not None
+    if operation is not None and operation.took_s is not None and not ended:
+        took, ended = operation.took_s, True
     if took is not None:
         began = f"{here(job.started_at):%Y-%m-%d %H:%M:%S} {zone_name()}" if job.started_at else ""
-        page.pair("elapsed" if not job.ended_at else "took", f"{span(took)}, since {began}", style="bold")
-        late = operation and operation.normal_s and not job.ended_at and took > 1.5 * operation.normal_s
+        page.pair("took" if ended else "elapsed", f"{span(took)}, since {began}", style="bold")
+        late = operation and operation.normal_s and not ended and took > 1.5 * operation.normal_s
         page.pair("normal", normal(operation) + (", longer than usual by now" if late else ""),
                   style="$text-warning" if late else "")  # fmt: skip
         if is_failover(job):
-            label = "recovery time" if job.ended_at else "RTO clock"
-            page.pair(label, span(took) + ("" if job.ended_at else " so far"), style="bold $accent")
+            label = "recovery time" if ended else "RTO clock"
+            page.pair(label, span(took) + ("" if ended else " so far"), style="bold $accent")
     if not job.state.ended:
         old = job.read_at is not None and now - job.read_at > timedelta(seconds=STALE_AFTER_S)
         page.pair("last news", news(job, now), style="$text-warning" if old else "")

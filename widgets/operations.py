@@ -168,6 +168,8 @@ def _leaves(tasks: tuple[JobTask, ...]) -> Iterator[JobTask]:
 def time_cell(row: OperationRow, now: datetime) -> Cell:
     """Elapsed by the service's clock; an operation without a job counts by this machine's."""
     job, operation = row.job, row.operation
+    if operation is not None and operation.took_s is not None and (job is None or job.ended_at is None):
+        return Cell(elapsed(operation.took_s))
     if job is not None and job.started_at is not None:
         until = job.ended_at or (None if job.state.ended else now)
         return Cell("" if until is None else elapsed(seconds_between(job.started_at, until)))

@@ -30,6 +30,7 @@ def operation_of(entry: Entry, job: Job | None, durations_s: list[float]) -> Ope
         created_at=entry.created_at,
         submitted_at=entry.submitted_at,
         ended_at=entry.ended_at,
+        took_s=entry.duration_s if entry.phase.ended else None,
         job_id=entry.job_id,
         job=job,
         message=entry.message,

@@ -54,11 +54,11 @@ class User:
         self.sees_no_more("connecting to the engine")
         self.sees_no_more("… unread")
 
-    def finds(self, name: str) -> None:
-        """Puts the cursor on a VM by the palette."""
+    def finds(self, name: str, *words: str) -> None:
+        """Puts the cursor on a VM by the palette; further words where two have the name."""
         self.presses(":")
         self.sees("Find anything")
-        self.presses(name)
+        self.presses(" ".join([name, *words]))
         self.sees(f"▶ vm        {name} ")
         self.presses("enter")
         self.sees_no_more("Find anything")

@@ -105,13 +105,14 @@ class Leaving(NamedTuple):
     fields: int
     ending: str
     dangerous: bool = False
+    words: tuple[str, ...] = ()
 
 
 LEFT = (
     Leaving("failover", "O", "web-01", 2, "/unplannedFailover", dangerous=True),
     Leaving("test-failover", "F", "web-03", 3, "/testFailover"),
     Leaving("clean-up-test-failover", "T", "sql-02", 1, "/testFailoverCleanup"),
-    Leaving("commit-failover", "C", "file-01", 0, "/failoverCommit", dangerous=True),
+    Leaving("commit-failover", "C", "file-01", 0, "/failoverCommit", dangerous=True, words=("westeurope",)),
     Leaving("backup-now", "B", "app-01", 1, "/backup"),
     Leaving("snapshot-disks", "S", "web-03", 2, ""),
 )
@@ -127,12 +128,12 @@ def test_leaving_in_the_middle_ends_the_looking_and_nothing_else(
     user = User(fast_emulator, tmp_path, SMALL if (LEFT.index(left) + (way == "quits")) % 2 else BIG)
     try:
         user.opens_fleet()
-        user.finds(left.name)
+        user.finds(left.name, *left.words)
         user.sees(f"{left.key} ")
         user.presses(left.key)
         if left.fields:
             user.answers_form(left.fields)
-        fast_emulator.set_speed(1)
+        fast_emulator.set_speed(0 if left.action == "snapshot-disks" else 1)
         if left.action in ("backup-now", "snapshot-disks"):
             user.sees("Go ahead")
             user.presses("enter")

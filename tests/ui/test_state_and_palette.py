@@ -147,6 +147,11 @@ def test_the_palette_finds_by_words_the_best_first() -> None:
     assert search(index, "nothing like it") == []
 
 
+def test_the_palette_puts_the_very_name_first() -> None:
+    index = entries(KeyTable(), {}, [vm(name) for name in ("sql-02-test", "sql-02")], [])
+    assert [entry.title for entry in search(index, "sql-02")] == ["sql-02", "sql-02-test"]
+
+
 def test_the_palette_shows_no_more_than_fits() -> None:
     index = entries(KeyTable(), {}, [vm(f"web-{number}") for number in range(20_000)], [])
     began = time.perf_counter()
