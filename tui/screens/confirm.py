@@ -186,9 +186,9 @@ def _hints(plan: Plan) -> str:
     if plan.refused:
         return f"{risk} · {'enter or esc back to the form' if plan.amend else 'esc back'}"
     if plan.risk >= Risk.DESTROYS:
-        return f"{risk} · type the name, tab, space to tick, tab tab to 'Go ahead', enter · ↑↓ · esc back"
+        return f"{risk} · type the name, tab, space ticks, tab tab, enter · ↑↓ scroll · esc back"
     if plan.confirm_name:
-        return f"{risk} · type the name, tab tab to 'Go ahead', enter · ↑↓ scroll · esc back"
+        return f"{risk} · type the name, tab tab, enter · ↑↓ scroll · esc back"
     if plan.risk >= Risk.COSTS:
         return f"{risk} · tab to 'Go ahead', enter · ↑↓ scroll · esc back"
     return f"{risk} · enter to go ahead · ↑↓ scroll · esc back"
