@@ -16,7 +16,7 @@ import msgspec
 
 from . import paths, wire
 from .cloud import CloudSettings
-from .early_line import EarlyLine, hello
+from .early_line import EarlyLine, hello, looks_at_the_same
 from .errors import EngineUnavailable, RecoveryError, from_note
 from .model import ErrorNote
 from .version import VERSION
@@ -55,13 +55,15 @@ class EngineClient:
         engine_argv: Sequence[str] = (),
         early: EarlyLine | None = None,
     ) -> None:
-        """`early` is a line on which an engine was greeted already."""
+        """`early` is a line on which an engine was greeted already. When its welcome was heard there, neither
+        that nor `connected` is told again."""
         ca_file = os.path.abspath(settings.ca_file) if settings.ca_file else ""
         self._settings = msgspec.structs.replace(settings, ca_file=ca_file)
         self._on_message = on_message
         self._on_state = on_state
         self._engine_argv = tuple(engine_argv)
         self._early = early
+        self._heard = early.welcome if early else None
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[wire.Result]] = {}
@@ -167,8 +169,9 @@ class EngineClient:
     def _attached(self, welcome: wire.Welcome) -> None:
         self._stopped = ""
         self._wanted.clear()
-        self._on_message(welcome)
-        self._on_state("connected", "")
+        if welcome is not self._heard:
+            self._on_message(welcome)
+            self._on_state("connected", "")
         if self._focus != wire.Focus():
             self._send(self._focus)
 
@@ -236,7 +239,11 @@ class EngineClient:
             transport, _ = await loop.create_unix_connection(lambda: protocol, sock=line)
         except OSError:
             return None
-        return await self._answered(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        if self._heard is None:
+            return await self._answered(reader, writer)
+        self._writer = writer
+        return reader, self._heard
 
     async def _greet(self, path: Path | None) -> Attached | None:
         """None when nobody answers there (any more)."""
@@ -254,7 +261,7 @@ class EngineClient:
             answer = await asyncio.wait_for(wire.read_from_engine(reader), START_WITHIN_S)
         except (TimeoutError, msgspec.MsgspecError, ValueError, ConnectionError):
             answer = None
-        if isinstance(answer, wire.Welcome) and self._same_subscriptions(answer):
+        if isinstance(answer, wire.Welcome) and looks_at_the_same(self._settings, answer):
             self._writer = writer
             return reader, answer
         writer.close()
@@ -273,11 +280,6 @@ class EngineClient:
                 "Azure and are taken up again.",
             )
         return None
-
-    def _same_subscriptions(self, welcome: wire.Welcome) -> bool:
-        """A part of the fleet must not pass for all of it, nor one part for another."""
-        asked, looked_at = self._settings.subscriptions, welcome.subscriptions
-        return {one.lower() for one in asked} == {one.lower() for one in looked_at}
 
     def _told_path(self) -> Path | None:
         """Where the engine that holds the lock says its socket is, when that is elsewhere."""

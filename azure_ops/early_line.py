@@ -1,7 +1,8 @@
 """The line to an engine that runs already, opened before the console's own modules are loaded.
 
-Loading takes longer than the engine needs to tell a whole fleet, so it tells it meanwhile. `cli.py` opens the
-line, `client.py` takes it over. Where no engine answers there is no early line; the usual way finds out why.
+Loading takes longer than the engine needs to tell a whole fleet, so it tells it meanwhile: the console hears
+what has come before it draws its first frame, and `client.py` takes the line over after. `cli.py` opens it.
+Where no engine answers there is no early line; the usual way finds out why.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import contextlib
 import select
 import socket
 from threading import Thread
+
+import msgspec
 
 from . import paths, wire
 from .cloud import CloudSettings
@@ -25,6 +28,12 @@ def hello(settings: CloudSettings) -> bytes:
     return wire.frame(wire.Hello(protocol=wire.PROTOCOL, version=VERSION, read_only=settings.read_only))
 
 
+def looks_at_the_same(settings: CloudSettings, welcome: wire.Welcome) -> bool:
+    """A part of the fleet must not pass for all of it, nor one part for another."""
+    asked, looked_at = settings.subscriptions, welcome.subscriptions
+    return {one.lower() for one in asked} == {one.lower() for one in looked_at}
+
+
 def open_early(settings: CloudSettings) -> EarlyLine | None:
     """None when no engine listens."""
     line = socket.socket(socket.AF_UNIX)
@@ -34,14 +43,17 @@ def open_early(settings: CloudSettings) -> EarlyLine | None:
     except (OSError, RecoveryError):
         line.close()
         return None
-    return EarlyLine(line)
+    return EarlyLine(line, settings)
 
 
 class EarlyLine:
     """Collects on a thread of its own what the engine says, until somebody takes it over."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, settings: CloudSettings) -> None:
         self._line = line
+        self._settings = settings
+        self.welcome: wire.Welcome | None = None
+        """Once it was heard; the client does not get it again."""
         self._said = bytearray()
         self._stop, self._stopping = socket.socketpair()
         self._thread = Thread(target=self._collect, name="early-line", daemon=True)
@@ -58,10 +70,36 @@ class EarlyLine:
                     return
                 self._said += piece
 
+    def hear(self) -> list[wire.FromEngine]:
+        """Whole messages that came so far, the engine's welcome first; nothing when that is none for us. What
+        the client has to judge stays for it: a goodbye, what is no message, and all behind."""
+        self._stop_collecting()
+        heard: list[wire.FromEngine] = []
+        at = 0
+        with contextlib.suppress(msgspec.MsgspecError, ValueError):
+            for message, end in wire.whole_messages(self._said):
+                if isinstance(message, wire.Goodbye) or not (heard or self._is_for_us(message)):
+                    break
+                heard.append(message)
+                at = end
+        del self._said[:at]
+        return heard
+
+    def _is_for_us(self, message: wire.FromEngine) -> bool:
+        if not isinstance(message, wire.Welcome) or not looks_at_the_same(self._settings, message):
+            return False
+        self.welcome = message
+        return True
+
+    def _stop_collecting(self) -> None:
+        if self._thread.is_alive():
+            with contextlib.suppress(OSError):
+                self._stop.send(b".")
+            self._thread.join()
+
     def take(self) -> tuple[socket.socket, bytes]:
-        """The open line, not blocking, and what came over it so far."""
-        self._stop.send(b".")
-        self._thread.join()
+        """The open line, not blocking, and what came over it so far and was not heard."""
+        self._stop_collecting()
         self._stop.close()
         self._stopping.close()
         self._line.setblocking(False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 
@@ -291,13 +292,29 @@ def frame(message: Message) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
+def whole_messages(said: bytearray) -> Iterator[tuple[FromEngine, int]]:
+    """Each message of an engine that is there to its end, and where it ends. Raises as `read_from_engine`."""
+    decode, at = _from_engine().decode, 0
+    while len(said) - at >= 4:
+        (length,) = struct.unpack_from(">I", said, at)
+        end = at + 4 + _allowed(length)
+        if len(said) < end:
+            return
+        yield decode(memoryview(said)[at + 4 : end]), end
+        at = end
+
+
+def _allowed(length: int) -> int:
+    if length > LONGEST_FRAME:
+        raise ValueError(f"a message of {length} bytes is longer than allowed")
+    return length
+
+
 async def _read_body(reader: asyncio.StreamReader) -> bytes | None:
     try:
         header = await reader.readexactly(4)
         (length,) = struct.unpack(">I", header)
-        if length > LONGEST_FRAME:
-            raise ValueError(f"a message of {length} bytes is longer than allowed")
-        return await reader.readexactly(length)
+        return await reader.readexactly(_allowed(length))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
 

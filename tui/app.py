@@ -108,6 +108,7 @@ class ConsoleApp(EngineNews):
     async def _linked(self) -> None:
         self.state.welcome = await self.link.open()
         self.console_screen.header_changed()
+        self.console_screen.load_details()
         if self.config.refresh_s:
             self.set_interval(self.config.refresh_s, self._refresh)
 

@@ -36,6 +36,9 @@ from .terminal_writer import TerminalWriter
 HUNG_UP = 129
 TERMINATED = 143
 FRAMES_KEPT = 64
+SWITCH_S = 0.001
+"""After so long the thread that draws gives way to those that read keys and write frames; Python's own 5 ms
+are felt."""
 LAST_RESORT_S = 3.0
 """After a hang-up or SIGTERM the process ends after so long even if the application does not."""
 _KITTY_FLAGS = 0b00011001
@@ -56,6 +59,7 @@ class TerminalDriver(LinuxDriver):
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        sys.setswitchinterval(SWITCH_S)
         terminal_guard.install()
         self.last_key_at = 0.0
         """By `time.monotonic`, as all times here."""
@@ -101,6 +105,11 @@ class TerminalDriver(LinuxDriver):
         """When the first frame after a moment was sent, now if there was none: what was typed before it was
         typed without seeing it."""
         return next((at for at in self._frames_at if at > moment), monotonic())
+
+    @property
+    def key_unanswered(self) -> bool:
+        """No frame was sent since the last key came in."""
+        return bool(self._frames_at) and self.last_key_at > self._frames_at[-1]
 
     def repaint(self) -> None:
         """Sends the whole screen again, for a terminal on which somebody else has written."""

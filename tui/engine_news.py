@@ -5,10 +5,12 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from azure_ops import wire
 from widgets.plain_text import visible
 
 from . import messages
 from .crash import CrashSafe
+from .driver import TerminalDriver
 from .key_order import KeysInOrder
 from .screens.console import ConsoleScreen
 from .state import Came, ConsoleState, FleetNews
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from .config import Config
+    from .link import Link
     from .screens.passing import EngineLost, SignInDialog
 
 FLEET_APART_S = 0.1
+GIVES_WAY_S = 0.025
+"""News wait so long, once, when a key came in that has had no frame yet."""
 SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 
 
@@ -27,11 +32,13 @@ class EngineNews(CrashSafe, KeysInOrder):
     """The half of the app that listens to `link.py`."""
 
     state: ConsoleState
+    link: Link
     config: Config
     _sign_in: SignInDialog | None = None
     _lost: EngineLost | None = None
     _fleet_news: FleetNews | None = None
     _fleet_shown_at = 0.0
+    _gave_way = False
 
     @property
     def console_screen(self) -> ConsoleScreen:
@@ -41,6 +48,25 @@ class EngineNews(CrashSafe, KeysInOrder):
 
     def tell(self, text: str, severity: SeverityLevel = "information", title: str = "") -> None:
         self.notify(visible(text), title=visible(title), severity=severity, markup=False)
+
+    def hear_early(self) -> None:
+        """What an engine told while the console was loading is in the first frame, not in one after it."""
+        news = FleetNews()
+        for message in self.link.hear_early():
+            match message:
+                case wire.Welcome():
+                    self.state.welcome = message
+                case wire.FleetDelta():
+                    news.add(message, self.state.apply_fleet(message))
+                case wire.JobsDelta():
+                    self.state.apply_jobs(message)
+                case wire.OperationsDelta():
+                    self.state.apply_operations(message)
+                case _:
+                    self.link.take(message)
+        if self.state.welcome:
+            self.console_screen.fleet_changed(news)
+            self._jobs_changed()
 
     def on_fleet_changed(self, event: messages.FleetChanged) -> None:
         """Shown together with all that came meanwhile, and not more often than somebody can read."""
@@ -55,6 +81,12 @@ class EngineNews(CrashSafe, KeysInOrder):
             self.set_timer(wait_s, self._show_fleet)
 
     def _show_fleet(self) -> None:
+        driver = self._driver
+        if not self._gave_way and isinstance(driver, TerminalDriver) and driver.key_unanswered:
+            self._gave_way = True
+            self.set_timer(GIVES_WAY_S, self._show_fleet)
+            return
+        self._gave_way = False
         news, self._fleet_news, self._fleet_shown_at = self._fleet_news, None, monotonic()
         if news is not None:
             self.console_screen.fleet_changed(news)

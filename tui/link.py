@@ -1,4 +1,5 @@
-"""The console's line to the engine: opened after the first frame, turned into messages to the app."""
+"""The console's line to the engine: heard before the first frame when one runs, opened after it, turned into
+messages to the app."""
 
 from __future__ import annotations
 
@@ -43,13 +44,25 @@ class Link:
         self._client: EngineClient | None = None
         self._focus: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
+    @property
+    def ready(self) -> bool:
+        """The engine can be asked."""
+        return self._client is not None
+
+    def hear_early(self) -> list[wire.FromEngine]:
+        """What a running engine has told while this console was loading: its welcome and what came after."""
+        heard = self._early.hear() if self._early else []
+        if heard:
+            self.state = "connected"
+        return heard
+
     async def open(self) -> wire.Welcome:
         """Tries until an engine answers, telling each failure; ends with the engine's welcome."""
         from azure_ops.client import EngineClient
 
         tries = 0
         while True:
-            client = EngineClient(self.settings, self._take, self._changed, early=self._early)
+            client = EngineClient(self.settings, self.take, self._changed, early=self._early)
             self._early = None
             try:
                 welcome = await client.connect()
@@ -99,7 +112,8 @@ class Link:
         self.state = state
         self._post(LinkChanged(state, line))
 
-    def _take(self, message: wire.FromEngine) -> None:
+    def take(self, message: wire.FromEngine) -> None:
+        """To the app."""
         match message:
             case wire.FleetDelta():
                 self._post(FleetChanged(message))

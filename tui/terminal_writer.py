@@ -11,7 +11,8 @@ import select
 import threading
 from collections.abc import Callable
 
-_PIECE = 4096
+_PIECE = 16 * 1024
+"""A frame in one piece where it can be: after each this thread has to wait for the interpreter again."""
 
 
 class TerminalWriter(threading.Thread):

@@ -7,6 +7,7 @@ and says so (`RowGone`). How it looks is in `table_lines.py`, what it tells its 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -107,8 +108,7 @@ class KeyedTable(TableLines[Row], can_focus=True):
         if change.moved:
             self._settle()
         else:
-            for key in change.touched:
-                self._refresh_row(key)
+            self._repaint(change.touched)
         if change.unfinished:
             self._start_reorder()
         if change.gone:
@@ -166,7 +166,7 @@ class KeyedTable(TableLines[Row], can_focus=True):
     def _pump(self) -> None:
         if self._work is None:
             return
-        until = perf_counter() + SLICE_S
+        until = perf_counter() + SLICE_S if self._drawn else inf
         for _ in self._work:
             if perf_counter() > until:
                 self.set_timer(0.001, self._pump)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,6 +18,8 @@ from .row_order import RowOrder
 
 Row = TypeVar("Row")
 
+ROWS_PER_FRAME = 8
+"""Of those that changed."""
 GUTTER = 3
 """Cells before the first column: cursor, mark, space."""
 
@@ -53,10 +56,17 @@ class TableLines(LineView, Generic[Row]):
         self._placed: list[Placed[Row]] = []
         self._lines: dict[str, _Line] = {}
         self._placed_for = -1
+        self._lines_to_repaint: dict[str, None] = {}
+        self._repainting = False
 
     @property
     def filter_text(self) -> str:
         return self._order.filter_text
+
+    @property
+    def _drawn(self) -> bool:
+        """Somebody may look at it and press keys."""
+        return self._placed_for >= 0
 
     @property
     def _page(self) -> int:
@@ -82,6 +92,19 @@ class TableLines(LineView, Generic[Row]):
     def _keys_on_screen(self) -> list[str]:
         top = self.scroll_offset.y
         return self._order.shown[top : top + self._page]
+
+    def _repaint(self, keys: Iterable[str]) -> None:
+        """A few rows with each frame, so that a key need not wait for all of them."""
+        on_screen = set(self._keys_on_screen())
+        self._lines_to_repaint.update((key, None) for key in keys if key in on_screen)
+        if not self._repainting:
+            self._repaint_some()
+
+    def _repaint_some(self) -> None:
+        for key in list(islice(self._lines_to_repaint, ROWS_PER_FRAME)):
+            del self._lines_to_repaint[key]
+            self._refresh_row(key)
+        self._repainting = bool(self._lines_to_repaint) and self.call_after_refresh(self._repaint_some)
 
     def _refresh_row(self, key: str) -> None:
         """Marks as dirty what reads differently than last drawn."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from textual.pilot import Pilot
 
 from azure_ops import paths, wire
 from azure_ops.cloud import CloudSettings
+from azure_ops.early_line import EarlyLine, open_early
 from azure_ops.model import Backup, FleetItem, Replication, SourceState
 from azure_ops.version import VERSION
 from tui.app import ConsoleApp
@@ -134,3 +137,38 @@ async def test_a_new_whole_takes_the_place_of_the_old_one() -> None:
         await teller.tell(vm("c"), read=ROW_SOURCES, first=True)
         await until(pilot, app, "c", "name", "c")
         assert app.console_screen.vms.shown_keys == ["c"]
+
+
+def until_collected(early: EarlyLine, size: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(early._said) < size and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+async def test_what_an_engine_told_early_is_there_when_the_console_opens() -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(bytes(paths.socket_path(SETTINGS)))
+    listener.listen()
+    early = open_early(SETTINGS)
+    engine, _ = listener.accept()
+    engine.recv(65536)
+    sources = tuple(SourceState(name=name, read_at=AT) for name in (VM, BACKUP, REPLICATION))
+    fleet = wire.FleetDelta(
+        generation=1, taken_at=AT, service_at=AT, first=True, changed=(vm("a"), vm("b")), sources=sources
+    )
+    welcome = wire.Welcome(protocol=wire.PROTOCOL, version=VERSION, pid=1, cloud="x", endpoint="x")
+    messages = wire.frame(welcome) + wire.frame(fleet)
+    engine.sendall(messages)
+    assert early is not None
+    await asyncio.to_thread(until_collected, early, len(messages))
+    app = ConsoleApp(SETTINGS, Config(), KeyTable(), early)
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert app.console_screen.vms.shown_keys == ["a", "b"]
+        assert app.state.complete
+        gone = wire.FleetDelta(generation=2, taken_at=AT, service_at=AT, removed=("b",))
+        engine.sendall(wire.frame(gone))
+        async with asyncio.timeout(10):
+            while app.console_screen.vms.shown_keys != ["a"]:
+                await pilot.pause(0.02)
+    engine.close()
+    listener.close()

@@ -67,6 +67,7 @@ class ConsoleScreen(Screen[None]):
         self._resting: Timer | None = None
         self._fresh = True
         self._point_at = ""
+        self._following = False
 
     def compose(self) -> ComposeResult:
         now = self.console_app.state.service_now
@@ -85,6 +86,7 @@ class ConsoleScreen(Screen[None]):
     def on_mount(self) -> None:
         self.vms.empty_text = "Connecting to the engine …"
         self.vms.focus()
+        self.console_app.hear_early()
         self.header_changed()
         self._keys_changed()
         self.set_interval(TICK_S, self._tick)
@@ -209,10 +211,18 @@ class ConsoleScreen(Screen[None]):
         self._keys_changed()
 
     def on_cursor_moved(self, event: CursorMoved) -> None:
+        """The cursor is painted first: it is what the key was pressed for."""
         if event.table is self.vms:
-            self._show_vm()
             self._rest()
-        self._keys_changed()
+        if not self._following:
+            self._following = self.call_after_refresh(self._follow_cursor)
+
+    def _follow_cursor(self) -> None:
+        self._following = False
+        with self.app.batch_update():
+            self._show_vm()
+            self._keys_changed()
+        self.tell_focus()
 
     def on_row_gone(self, event: RowGone) -> None:
         if event.table is self.vms and isinstance(event.row, FleetItem):
@@ -245,7 +255,6 @@ class ConsoleScreen(Screen[None]):
         if self._resting is not None:
             self._resting.stop()
         self._resting = self.set_timer(REST_S, self.load_details)
-        self.tell_focus()
 
     def tell_focus(self) -> None:
         """The engine reads fast what is looked at."""
@@ -254,7 +263,7 @@ class ConsoleScreen(Screen[None]):
 
     def load_details(self, fresh: bool = False) -> None:
         key = self.vms.cursor_key
-        if key and self.console_app.state.welcome:
+        if key and self.console_app.link.ready:
             self._details_asked = monotonic()
             self.run_worker(self._load(key, fresh), group="details", exclusive=True, exit_on_error=False)
 
