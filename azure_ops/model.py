@@ -138,6 +138,9 @@ class FleetItem(Fact, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     exists: bool = True
     """False: only its backup or replicated item is left; health does not reveal a deleted VM."""
+    vm_unread: bool = False
+    """Nobody has read the VM yet: of it the row knows no more than the id that its backup or replicated item
+    names, not even whether it still exists."""
     disks: tuple[Disk, ...] = ()
     backup: Backup | None = None
     replication: Replication | None = None

@@ -54,6 +54,8 @@ class Flows:
             return "Its replication has not been read yet."
         if action.id == "backup-now" and target.backup is None and "backup" in unread:
             return "Its backup has not been read yet."
+        if target.vm_unread and not action.azure_operation and action.id != "backup-now":
+            return "The virtual machine itself has not been read yet."
         return ""
 
     def start(self, action_id: str, targets: Sequence[Target]) -> None:

@@ -150,7 +150,7 @@ class ConsoleState:
 
     @property
     def vms_read(self) -> bool:
-        """Before that, protected items without their VM look like VMs that were deleted."""
+        """Before that, of protected VMs no more is known than that something protects them."""
         source = self.sources.get("virtual machines")
         return source is not None and source.read_at is not None
 

@@ -101,6 +101,8 @@ def name_cell(item: FleetItem) -> Cell:
 
 
 def state_cell(item: FleetItem) -> Cell:
+    if item.vm_unread:
+        return UNREAD
     return signs.POWER[item.power_state] if item.exists else signs.GONE
 
 

@@ -104,9 +104,12 @@ def _source_line(target: FleetItem, replication: Replication, *, shut_down: bool
 
 
 def _source_check(target: FleetItem, *, shut_down: bool) -> Check:
+    label = "Only one of them will run"
+    if not shut_down and target.exists and target.power_state is PowerState.UNKNOWN:
+        return Check(label=label, state=CheckState.UNKNOWN, detail=f"whether {target.name} runs is not known")
     both = not shut_down and target.exists and target.power_state is PowerState.RUNNING
     return Check(
-        label="Only one of them will run",
+        label=label,
         state=CheckState.WARNING if both else CheckState.OK,
         detail=f"{target.name} runs and is not shut down: both will be up" if both else "",
         fix="Let Azure shut down the source, or stop it by hand." if both else "",

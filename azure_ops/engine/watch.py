@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+VMS = "virtual machines"
 TICK_S = 30.0
 LONGEST_TICK_S = 300.0
 READ_JOBS_KEPT = 300
@@ -164,7 +165,7 @@ class Watcher:
             self._read("vaults", self._take_vaults, inventory.read_vaults(session))
         )
         results = await asyncio.gather(
-            self._read("virtual machines", self._take_vms, inventory.read_vms(session)),
+            self._read(VMS, self._take_vms, inventory.read_vms(session)),
             self._read("backup", self._take_backups, inventory.read_backups(session)),
             self._read("replication", self._take_replications, inventory.read_replications(session)),
             self._tick_jobs(vaults_read),
@@ -227,13 +228,24 @@ class Watcher:
 
     # what comes of it
 
+    def _is_gone(self, key: str) -> bool:
+        """Only a good look at all VMs tells that one is missing. While looks fail, those that the last good
+        one missed stay gone, and of newcomers nothing is known."""
+        source = self._sources.get(VMS)
+        if source is None or source.read_at is None:
+            return False
+        before = self.item(key)
+        return source.error is None or (before is not None and not before.exists)
+
     def _graph_row(self, key: str) -> FleetItem | None:
-        vm = self._vms.get(key)
-        if vm is None:
+        from ..services import inventory
+
+        vm, backup, replication = self._vms.get(key), self._backups.get(key), self._replications.get(key)
+        if vm is not None:
+            return msgspec.structs.replace(vm, backup=backup, replication=replication)
+        if backup is None and replication is None:
             return None
-        return msgspec.structs.replace(
-            vm, backup=self._backups.get(key), replication=self._replications.get(key)
-        )
+        return inventory.without_vm(key, backup, replication, gone=self._is_gone(key))
 
     def _completed(self, item: FleetItem) -> FleetItem:
         """A part that the row did not have when it was read was not asked for: of that the fleet query, which
@@ -242,13 +254,15 @@ class Watcher:
         if told is None:
             return item
         return msgspec.structs.replace(
-            item, backup=item.backup or told.backup, replication=item.replication or told.replication
+            told if item.vm_unread else item,
+            backup=item.backup or told.backup,
+            replication=item.replication or told.replication,
         )
 
     def _publish(self) -> None:
         from ..services import inventory
 
-        items = inventory.join(dict(self._vms), dict(self._backups), dict(self._replications))
+        items = inventory.join(self._vms, self._backups, self._replications, self._is_gone)
         for key, overlay in list(self._overlays.items()):
             if self._stands(key, overlay):
                 items[key] = self._completed(overlay.item)

@@ -154,8 +154,10 @@ def join(
     vms: Mapping[str, FleetItem],
     backups: Mapping[str, Backup],
     replications: Mapping[str, Replication],
+    is_gone: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, FleetItem]:
-    """One row per VM, and one per protected VM that is not there any more."""
+    """One row per VM, and one per protected VM that is not among them. `is_gone` says whether that means that
+    it was deleted, or only that the VMs could not be read."""
     items: dict[str, FleetItem] = {}
     for key, item in vms.items():
         of_backup, of_replication = backups.get(key), replications.get(key)
@@ -164,12 +166,14 @@ def join(
         items[key] = item
     for key in (*backups, *replications):
         if key not in items:
-            items[key] = _gone(key, backups.get(key), replications.get(key))
+            items[key] = without_vm(key, backups.get(key), replications.get(key), gone=is_gone(key))
     return items
 
 
-def _gone(key: str, of_backup: Backup | None, of_replication: Replication | None) -> FleetItem:
-    """What is left of a deleted VM: its item knows the name in the casing that people wrote."""
+def without_vm(
+    key: str, of_backup: Backup | None, of_replication: Replication | None, *, gone: bool
+) -> FleetItem:
+    """What is known of a deleted or an unread VM: its item knows the name in the casing that people wrote."""
     name = name_of(key)
     spelt = machine_name(of_backup.item_id) if of_backup else ""
     if of_replication and not spelt:
@@ -181,7 +185,8 @@ def _gone(key: str, of_backup: Backup | None, of_replication: Replication | None
         subscription_id=subscription_of(key),
         resource_group=group_of(key),
         location=of_replication.primary_region if of_replication else "",
-        exists=False,
+        exists=not gone,
+        vm_unread=not gone,
         backup=of_backup,
         replication=of_replication,
     )

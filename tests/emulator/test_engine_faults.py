@@ -109,6 +109,31 @@ async def test_no_fault_of_a_read_ends_engine_or_console(world: EngineWorld, fau
     assert world.emulator.requests() == []
 
 
+@pytest.mark.parametrize("status", [403, 503])
+async def test_vms_that_could_never_be_read_are_not_called_deleted(world: EngineWorld, status: int) -> None:
+    refused = {"status": status, "count": 10_000}
+    world.emulator.fault("status", method="POST", path="*ResourceGraph*", **(refused | {"status": 403}))
+    world.emulator.fault("status", method="GET", path="*/Microsoft.Compute/virtualMachines", **refused)
+    console = await world.console()
+    await console.until(
+        lambda: (
+            {"backup", "replication"} <= {name for name, source in console.sources.items() if source.read_at}
+            and "virtual machines" in console.sources
+        )
+    )
+    assert console.sources["virtual machines"].error
+    assert console.items
+    assert all(item.exists and item.vm_unread for item in console.items.values())
+    vm = console.named("web-01")
+    console.focus([vm.key], [])
+    await console.until(lambda: not console.items[vm.key].vm_unread)
+    assert console.items[vm.key].disks, "one row is read by itself all the same"
+
+    world.emulator.clear_faults()
+    await console.call(wire.Refresh(), timeout_s=90)
+    assert not any(item.vm_unread for item in console.items.values())
+
+
 async def test_a_permission_list_that_cannot_be_read_is_said_and_does_not_hinder(world: EngineWorld) -> None:
     console = await world.filled_console()
     world.emulator.fault("status", status=503, path="*Microsoft.Authorization*", count=50)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
 
 from azure_ops import wire
 from azure_ops.model import FleetItem, SourceState
+from tui.flows import ACTIONS, Flows
 from tui.state import Came, ConsoleState
 from widgets.vm_table import vm_columns
 
@@ -42,6 +47,17 @@ def test_a_source_that_failed_before_it_was_ever_read_stays_unread() -> None:
     state.apply_fleet(delta("virtual machines", "backup", "replication", first=True))
     state.sources["backup"] = SourceState(name="backup")
     assert state.unread() == {"backup"}
+
+
+def test_an_unread_vm_is_not_deleted_and_says_so_where_it_is_needed() -> None:
+    unread = msgspec.structs.replace(ITEM, vm_unread=True)
+    columns = {column.id: column for column in vm_columns(lambda: NOW)}
+    assert columns["state"].cell(unread).text == "… unread"
+    app = SimpleNamespace(read_only=False, state=ConsoleState())
+    flows = Flows(cast(Any, app))
+    assert "has not been read" in flows.why_not(ACTIONS["snapshot-disks"], unread)
+    assert "has not been read" not in flows.why_not(ACTIONS["snapshot-disks"], ITEM)
+    assert "has not been read" not in flows.why_not(ACTIONS["failover"], unread)
 
 
 def test_unread_is_not_none() -> None:

@@ -13,6 +13,7 @@ from azure_ops.engine import watch
 from azure_ops.engine.console import Board
 from azure_ops.engine.history import History
 from azure_ops.engine.watch import Watcher
+from azure_ops.errors import RecoveryError, ServiceFailed
 from azure_ops.model import FleetItem, Job, JobKind, JobState, JobTask, PowerState
 
 from .test_actions import NOW, replication, vm
@@ -83,6 +84,51 @@ def test_a_row_read_before_its_replication_was_known_does_not_hide_it() -> None:
     assert world.shown(whole) == whole, "the fleet's answer came while the row was read"
     world.fleet_says(early)
     assert world.shown(whole).replication is None
+
+
+async def read_vms(world: World, *found: FleetItem, problem: RecoveryError | None = None) -> None:
+    """What a tick does with its answer of virtual machines."""
+
+    async def answer() -> dict[str, FleetItem]:
+        if problem is not None:
+            raise problem
+        return {one.key: msgspec.structs.replace(one, backup=None, replication=None) for one in found}
+
+    await world.watcher._read("virtual machines", world.watcher._take_vms, answer())
+    world.watcher._publish()
+
+
+async def test_only_a_good_look_at_the_vms_calls_one_of_them_deleted() -> None:
+    world, item = World(), vm()
+    backups = {item.key: item.backup}
+    world.watcher._take_backups(cast(Any, backups))
+    world.watcher._publish()
+    assert (world.shown(item).exists, world.shown(item).vm_unread) == (True, True)
+    await read_vms(world, problem=ServiceFailed("503", "later"))
+    assert world.shown(item).vm_unread, "it failed before it was ever read"
+    await read_vms(world, item)
+    assert (world.shown(item).exists, world.shown(item).vm_unread) == (True, False)
+    await read_vms(world)
+    assert (world.shown(item).exists, world.shown(item).vm_unread) == (False, False)
+    new = vm(key="/new", id="/new", name="new")
+    world.watcher._take_backups(cast(Any, backups | {new.key: new.backup}))
+    await read_vms(world, problem=ServiceFailed("503", "later"))
+    assert not world.shown(item).exists, "what the last good look missed stays gone"
+    assert world.shown(new).vm_unread, "of a newcomer nobody knows"
+
+
+async def test_a_row_read_without_its_vm_does_not_hide_what_the_fleet_says_of_it() -> None:
+    world, item = World(), vm(power_state=PowerState.RUNNING, replication=None)
+    world.watcher._take_backups(cast(Any, {item.key: item.backup}))
+    world.watcher._publish()
+    world.watcher.keep_hot([item.key])
+    world.watcher.lay_over(world.shown(item))
+    await read_vms(world, item)
+    assert world.shown(item) == item
+    world.watcher.lay_over(msgspec.structs.replace(item, vm_unread=True, power_state=PowerState.UNKNOWN))
+    assert world.shown(item) == item
+    await read_vms(world)
+    assert not world.shown(item).exists
 
 
 def test_an_old_answer_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,8 @@ def _vm(page: Page, item: FleetItem) -> None:
     page.heading("Virtual machine")
     if not item.exists:
         page.bullet("The VM is gone; its backup or replicated item is still there.", "✖", "$text-error")
+    if item.vm_unread:
+        page.bullet("The VM itself has not been read yet.", "…", "$text-warning")
     page.pair("state", item.power_state.value).pair("size", f"{item.size}, {item.os_type}")
     page.pair("region", item.location + (f", zone {', '.join(item.zones)}" if item.zones else ""))
     page.pair("resource group", item.resource_group).pair("subscription", item.subscription_id)
