@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from .. import wire
 from ..errors import EngineUnavailable, NotFound, RecoveryError
 from ..model import Details, FleetItem, Job
+from ..services.throttling import LOOKING_LEAVES, leaving
 
 if TYPE_CHECKING:
     from .console import Console
@@ -89,7 +90,8 @@ async def _service_result(services: Services, console: Console, request: wire.Re
 
 async def _details(services: Services, request: wire.GetDetails) -> Details:
     item = known_item(services.watcher, request.key)
-    details = await services.details.read(item, fresh=request.fresh)
+    with leaving(LOOKING_LEAVES):
+        details = await services.details.read(item, fresh=request.fresh)
     services.watcher.lay_over(details.item)
     return details
 

@@ -2,8 +2,8 @@
 in bursts.
 
 Azure counts reads per action, vault and hour, 150 of them where it is tight: a job read every 15 s by one
-console
-uses that up. The watcher and the runner share one `Pace`.
+console uses that up. The watcher and the runner share one `Pace`. What polling must leave, so that keys find
+some of it, `services/throttling.py` keeps.
 """
 
 from __future__ import annotations

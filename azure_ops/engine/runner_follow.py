@@ -16,6 +16,7 @@ from ..actions.spec import Context
 from ..errors import NotFound, RecoveryError, StateUnusable
 from ..journal.store import Entry
 from ..model import Job, JobKind, JobState, Phase
+from ..services.throttling import LOOKING_LEAVES, leaving
 from .operations import JOB_PHASES, end_line, job_duration_s, job_error, job_signature, progress_line
 from .watch_focus import jobs_budget
 
@@ -153,7 +154,8 @@ class Follower:
         missed = 0
         while True:
             try:
-                entry, job = await self._read(entry)
+                with leaving(LOOKING_LEAVES):
+                    entry, job = await self._read(entry)
             except RecoveryError as problem:
                 missed += 1
                 if missed == MISSED_READS_TOLD:

@@ -20,6 +20,7 @@ import msgspec
 
 from ..errors import RecoveryError, ServiceFailed, Throttled
 from ..model import Backup, FleetItem, Job, Replication, SourceState, Vault
+from ..services.throttling import POLLING_LEAVES, leaving
 from .console import Board
 from .snapshot import Snapshot, keep_identity
 
@@ -118,6 +119,14 @@ class Watcher:
             del self._read_jobs[next(iter(self._read_jobs))]
         self._publish_jobs()
 
+    def saw_source(self, source: SourceState) -> None:
+        """How something is doing that is not read by ticks; told when that changes."""
+        before = self._sources.get(source.name)
+        if source.error is not None or before is not None:
+            self._sources[source.name] = source
+            if before is None or before.error != source.error:
+                self._publish()
+
     def forget_job(self, job_id: str) -> None:
         """The steps of this job are shown no more."""
         if self._read_jobs.pop(job_id.lower(), None) is not None:
@@ -139,7 +148,8 @@ class Watcher:
             self._wanted.clear()
             self._ticks_begun += 1
             try:
-                await self._tick()
+                with leaving(POLLING_LEAVES):
+                    await self._tick()
             except Exception:
                 log.exception("A tick failed in an unexpected way")
                 self._failures += 1

@@ -7,13 +7,15 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..errors import RecoveryError
-from ..model import ErrorNote, FleetItem, Operation
+from ..model import FleetItem, Operation, SourceState
 from ..services.request_log import action_of, scope_of
-from .details import read_item
+from ..services.throttling import KEPT, POLLING_LEAVES, leaving
+from .details import read_parts
 
 if TYPE_CHECKING:
     from ..services.session import Session
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 FOCUS_S = 10.0
 """Between two reads of rows, whichever they are."""
+POLLED = "rows on screen"
+"""What the focus reads, as a source."""
 ROWS_IN_TURN = 8
 """Rows on a screen beyond these wait for the fleet's tick."""
 MACHINE_S = 20.0
@@ -48,6 +52,8 @@ class FocusReader:
         self._seen: Mapping[str, Operation] = {}
         self._news = asyncio.Event()
         self._machines_read: dict[str, float] = {}
+        self._kept: list[RecoveryError] = []
+        self._polled_at: datetime | None = None
 
     def look(self, keys: Iterable[str], job_ids: Iterable[str], *, looking: bool) -> None:
         wanted = tuple(dict.fromkeys(key.lower() for key in keys))[:ROWS_IN_TURN]
@@ -78,7 +84,9 @@ class FocusReader:
             if not self._looking or not (rows or jobs):
                 await self._news.wait()
                 continue
-            await asyncio.gather(self._read_rows(list(rows), busy), self._read_jobs(jobs))
+            with leaving(POLLING_LEAVES):
+                await asyncio.gather(self._read_rows(list(rows), busy), self._read_jobs(jobs))
+            self._tell_pause()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), self._pace.seconds(FOCUS_S))
 
@@ -93,9 +101,17 @@ class FocusReader:
                 self._glow.pop(key, None)
                 continue
             await self._pace.turn(*row_budget(item))
-            faults: list[ErrorNote] = []
-            machine = self._machine_due(key)
-            self._watcher.lay_over(await read_item(self._session, item, faults, machine=machine))
+            row, problems = await read_parts(self._session, item, machine=self._machine_due(key))
+            self._kept += [problem for problem in problems.values() if problem.code == KEPT]
+            self._watcher.lay_over(row)
+
+    def _tell_pause(self) -> None:
+        """Below the fleet, like a source of it that failed."""
+        kept = self._kept[0].note() if self._kept else None
+        self._kept.clear()
+        if kept is None:
+            self._polled_at = datetime.now(UTC)
+        self._watcher.saw_source(SourceState(name=POLLED, read_at=self._polled_at, error=kept))
 
     def _machine_due(self, key: str) -> bool:
         now = time.monotonic()
@@ -114,6 +130,8 @@ class FocusReader:
             try:
                 self._watcher.saw_job(await jobs.read_job(self._session, job_id))
             except RecoveryError as problem:
+                if problem.code == KEPT:
+                    self._kept.append(problem)
                 log.info("A job in focus could not be read: %s", problem)
 
     def _wants_reading(self, job_id: str) -> bool:

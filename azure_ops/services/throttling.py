@@ -1,4 +1,5 @@
-"""What the service said is left of its budgets, per action. Pure; the transport feeds it, `watch` asks it.
+"""What the service said is left of its budgets, per action, and what of it is kept for the user's keys. Pure;
+the transport feeds it and asks it, `pace` asks it.
 
 Recovery Services counts reads per action and hour and says so in
 `x-ms-ratelimit-remaining-subscription-resource-requests`; Resource Graph counts queries per five seconds.
@@ -8,7 +9,9 @@ A 429 may come without `Retry-After`: then the seconds stand only in its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import monotonic, time
@@ -27,6 +30,29 @@ WINDOW_S = 3600.0
 """Of the per-action budget, as the recorded 429 names it."""
 UNSAID_S = 30.0
 """Held off after a 429 that does not say how long."""
+KEPT = "KeptForKeys"
+"""Code of a read that was not sent because what is left of its budget is for the user's keys."""
+TIGHTEST = 150
+"""The smallest hourly budget that was seen: shares are counted of no less."""
+POLLING_LEAVES = 1 / 4
+"""Of an hourly budget, for keys and for what was started: polling what is on screen stops there."""
+LOOKING_LEAVES = 1 / 16
+"""For keys alone: looking at a row and following an own operation stop there."""
+LOOK_AGAIN_S = WINDOW_S / 6
+"""Nobody says when the hour of a budget ends: after so long one read asks what is left now."""
+
+_leaves: ContextVar[float] = ContextVar("leaves", default=0.0)
+
+
+@contextmanager
+def leaving(share: float) -> Iterator[None]:
+    """Reads in here, and in tasks begun in here, leave this share of each hourly budget alone. What a key
+    asks for is read outside of it."""
+    before = _leaves.set(share)
+    try:
+        yield
+    finally:
+        _leaves.reset(before)
 
 
 @dataclass(slots=True)
@@ -34,6 +60,8 @@ class _Account:
     remaining: int | None = None
     read_at: float = 0.0
     closed_until: float = 0.0
+    most: int | None = None
+    """Of an hourly budget: the most that was ever left."""
 
 
 class Budget:
@@ -50,6 +78,7 @@ class Budget:
         now = self._clock()
         if (left := _int(headers.get(_PER_ACTION))) is not None:
             account.remaining, account.read_at = left, now
+            account.most = max(left, account.most or 0)
         elif (left := _int(headers.get(_GRAPH_LEFT))) is not None:
             account.remaining, account.read_at = left, now
             if left <= 0:
@@ -67,6 +96,17 @@ class Budget:
         now = self._clock()
         waits = [account.closed_until - now for account in self._of(action, scope)]
         return max(0.0, *waits) if waits else 0.0
+
+    def kept(self, action: str, scope: str, rate: float = 1.0) -> tuple[int, float] | None:
+        """How many reads of this action are left alone here, and for how many seconds at least; None when one
+        may be sent. `rate` is how fast the service's clock runs."""
+        account = self._accounts.get((action.lower(), scope.lower()))
+        share = _leaves.get()
+        if not share or account is None or account.most is None or account.remaining is None:
+            return None
+        left_alone = int(share * max(account.most, TIGHTEST))
+        wait_s = account.read_at + LOOK_AGAIN_S / max(1.0, rate) - self._clock()
+        return (account.remaining, wait_s) if account.remaining <= left_alone and wait_s > 0 else None
 
     def remaining(self, action: str, scope: str = "") -> int | None:
         """The least that is left, None while the service has not said."""

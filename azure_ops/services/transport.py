@@ -12,7 +12,7 @@ import ssl
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from ..errors import Throttled, Unreachable
 from ..model import RequestLine
 from .request_log import GRAPH_ACTION, action_of, scope_of, shown_path
 from .service_clock import ServiceClock
-from .throttling import Budget, remaining_text, retry_after_s
+from .throttling import KEPT, Budget, remaining_text, retry_after_s
 
 if TYPE_CHECKING:
     import aiohttp
@@ -187,6 +187,17 @@ def _is_read(request: Any) -> bool:
     return action_of(request.method, urlsplit(request.url).path) == GRAPH_ACTION
 
 
+def _kept_for_keys(action: str, left: int, wait_s: float, clock: ServiceClock) -> Throttled:
+    again_at = clock.now() + timedelta(seconds=wait_s * max(1.0, clock.rate))
+    return Throttled(
+        f"Polling pauses until {again_at:%H:%M} UTC: the last {left} '{action}' requests of this hour are "
+        "kept for your keys.",
+        "Keys that act still read it; nothing was sent.",
+        code=KEPT,
+        retry_after_s=wait_s,
+    )
+
+
 def _recorder(on_request: Callable[[RequestLine], None], clock: ServiceClock, budget: Budget) -> Any:
     from azure.core.pipeline.policies import AsyncHTTPPolicy
 
@@ -204,6 +215,8 @@ def _recorder(on_request: Callable[[RequestLine], None], clock: ServiceClock, bu
                     code="HeldOff",
                     retry_after_s=wait_s,
                 )
+            if _is_read(asked) and (kept := budget.kept(action, scope, clock.rate)):
+                raise _kept_for_keys(action, *kept, clock)
             began = perf_counter()
             answer = None
             try:

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from azure_ops.services.throttling import Budget, remaining_text, retry_after_s
+from azure_ops.services.throttling import (
+    LOOK_AGAIN_S,
+    LOOKING_LEAVES,
+    POLLING_LEAVES,
+    Budget,
+    leaving,
+    remaining_text,
+    retry_after_s,
+)
 
 JOBS = "Microsoft.RecoveryServices/vaults/backupJobs/read"
 LEFT = "x-ms-ratelimit-remaining-subscription-resource-requests"
@@ -94,6 +102,36 @@ def test_the_wait_is_read_from_header_or_text(
 )
 def test_what_is_left_is_shown_in_one_number(headers: dict[str, str], shown: str) -> None:
     assert remaining_text(headers) == shown
+
+
+def test_polling_leaves_a_quarter_of_the_hour_to_keys_and_asks_again_now_and_then(
+    budget: Budget, clock: Clock
+) -> None:
+    budget.learn(JOBS, "/v", 200, {LEFT: "299"})
+    budget.learn(JOBS, "/v", 200, {LEFT: "75"})
+    with leaving(POLLING_LEAVES):
+        assert budget.kept(JOBS, "/v") is None
+        budget.learn(JOBS, "/v", 200, {LEFT: "74"})
+        assert budget.kept(JOBS, "/v") == (74, LOOK_AGAIN_S)
+        assert budget.kept(JOBS, "/v", rate=20) == (74, LOOK_AGAIN_S / 20)
+        with leaving(LOOKING_LEAVES):
+            assert budget.kept(JOBS, "/v") is None, "looking and following may go on"
+        clock.now += LOOK_AGAIN_S
+        assert budget.kept(JOBS, "/v") is None, "one read finds out whether the hour is over"
+        budget.learn(JOBS, "/v", 200, {LEFT: "298"})
+        assert budget.kept(JOBS, "/v") is None
+        budget.learn(JOBS, "/v", 200, {LEFT: "18"})
+        with leaving(LOOKING_LEAVES):
+            assert budget.kept(JOBS, "/v") == (18, LOOK_AGAIN_S)
+    assert budget.kept(JOBS, "/v") is None, "a key's reads"
+
+
+def test_of_a_small_rest_not_less_is_kept_and_of_the_graphs_seconds_nothing(budget: Budget) -> None:
+    budget.learn(JOBS, "/v", 200, {LEFT: "37"})
+    budget.learn("graph", "", 200, {"x-ms-user-quota-remaining": "1"})
+    with leaving(POLLING_LEAVES):
+        assert budget.kept(JOBS, "/v") is not None
+        assert budget.kept("graph", "") is None
 
 
 def test_odd_headers_teach_nothing(budget: Budget) -> None:
