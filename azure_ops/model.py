@@ -448,6 +448,8 @@ class Details(Fact, frozen=True, kw_only=True):
     points: tuple[RecoveryPoint, ...] = ()
     rpo_history: tuple[tuple[datetime, int], ...] = ()
     """What we saw ourselves in the last 24 h: (service time, seconds)."""
+    point_sources: tuple[SourceState, ...] = ()
+    """Of one that failed the points of its last good answer are among `points`."""
     faults: tuple[ErrorNote, ...] = ()
     """What could not be read, each part failing alone."""
     read_at: datetime | None = None

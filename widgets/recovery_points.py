@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from azure_ops.model import PointSource, RecoveryPoint
+from collections.abc import Iterable
+
+from azure_ops.model import PointSource, RecoveryPoint, SourceState
 
 from .ages import age, moment, seconds_between, zone_name
 from .columns import Cell, Column, Tone
@@ -35,6 +37,12 @@ class PointTable(KeyedTable[RecoveryPoint]):
         if not same_vm:
             self._steered = False
         self.replace_rows(points)
+
+
+def when_empty(sources: Iterable[SourceState]) -> str:
+    """That there are no points is known only when every source of them was read."""
+    unread = [source.name for source in sources if source.error is not None]
+    return f"Not read: {', '.join(unread)}; the lower edge says why" if unread else "No recovery points"
 
 
 def point_columns(now: Now) -> tuple[Column[RecoveryPoint], ...]:

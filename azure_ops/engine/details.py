@@ -6,12 +6,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from ..errors import NotFound, RecoveryError, Refused, Unreachable
-from ..model import Backup, Details, ErrorNote, FleetItem, RawDocument, RecoveryPoint, Replication
+from ..model import (
+    Backup,
+    Details,
+    ErrorNote,
+    FleetItem,
+    RawDocument,
+    RecoveryPoint,
+    Replication,
+    SourceState,
+)
 
 if TYPE_CHECKING:
     from ..services.session import Session
@@ -22,7 +31,13 @@ AT_HAND_S = 20.0
 """A second look at a row within this time gets the answer of the first."""
 LONGEST_CACHE = 200
 
+Points = tuple[RecoveryPoint, ...]
 Value = TypeVar("Value")
+
+
+class GoodPoints(NamedTuple):
+    read_at: datetime | None
+    points: Points
 
 
 class DetailsReader:
@@ -31,6 +46,8 @@ class DetailsReader:
         self._watcher = watcher
         self._history = history
         self._at_hand: dict[str, tuple[float, Details]] = {}
+        self._good_points: dict[str, GoodPoints] = {}
+        """The last good answer of each list of points, by the id of what the points are of."""
 
     async def read(self, item: FleetItem, *, fresh: bool = False) -> Details:
         read_at, details = self._at_hand.get(item.key, (0.0, None))
@@ -47,26 +64,48 @@ class DetailsReader:
 
     async def _read(self, item: FleetItem) -> Details:
         faults: list[ErrorNote] = []
-        row, points = await asyncio.gather(read_item(self._session, item, faults), self._points(item, faults))
+        if item.vm_unread:  # which disks' snapshots are its points stands in the VM
+            item = await read_item(self._session, item, faults)
+            row, lists = item, await self._points(item)
+        else:
+            row, lists = await asyncio.gather(read_item(self._session, item, faults), self._points(item))
+        points = [point for _, of_one in lists for point in of_one]
+        sources = tuple(source for source, _ in lists)
+        faults += [source.error for source in sources if source.error]
         return Details(
             item=row,
-            points=points,
+            points=tuple(sorted(points, key=lambda point: point.taken_at, reverse=True)),
+            point_sources=sources,
             rpo_history=self._history.rpo(item.key, self._session.service_now()),
             faults=tuple(faults),
             read_at=datetime.now(UTC),
         )
 
-    async def _points(self, item: FleetItem, faults: list[ErrorNote]) -> tuple[RecoveryPoint, ...]:
+    async def _points(self, item: FleetItem) -> list[tuple[SourceState, Points]]:
         from ..services import backup, compute, site_recovery
 
-        wanted: list[Awaitable[tuple[RecoveryPoint, ...]]] = [compute.list_snapshots(self._session, item)]
+        session = self._session
+        wanted = [self._list("disk snapshots", item.key, compute.list_snapshots(session, item))]
         if item.backup is not None:
-            wanted.append(backup.list_points(self._session, item.backup.item_id))
+            id_ = item.backup.item_id
+            wanted.append(self._list("backup points", id_, backup.list_points(session, id_)))
         if item.replication is not None:
-            wanted.append(site_recovery.list_points(self._session, item.replication.item_id))
-        lists = await asyncio.gather(*(_or_fault(part, (), faults) for part in wanted))
-        points = [point for points in lists for point in points]
-        return tuple(sorted(points, key=lambda point: point.taken_at, reverse=True))
+            id_ = item.replication.item_id
+            wanted.append(self._list("replication points", id_, site_recovery.list_points(session, id_)))
+        return await asyncio.gather(*wanted)
+
+    async def _list(self, name: str, of: str, reading: Awaitable[Points]) -> tuple[SourceState, Points]:
+        """The points and how old they are: those of the last good answer when they cannot be read now."""
+        try:
+            points = await reading
+        except RecoveryError as problem:
+            good = self._good_points.get(of, GoodPoints(None, ()))
+            state = SourceState(name=name, read_at=good.read_at, error=problem.note(), rows=len(good.points))
+            return state, good.points
+        if len(self._good_points) >= LONGEST_CACHE:
+            self._good_points.clear()
+        good = self._good_points[of] = GoodPoints(datetime.now(UTC), points)
+        return SourceState(name=name, read_at=good.read_at, rows=len(points)), points
 
     async def raw(self, key: str, part: str) -> RawDocument:
         """The service's own answer about a part of a row, or about a job."""
@@ -139,11 +178,3 @@ async def read_parts(
 
 async def _value(value: Value) -> Value:
     return value
-
-
-async def _or_fault(reading: Awaitable[Value], instead: Value, faults: list[ErrorNote]) -> Value:
-    try:
-        return await reading
-    except RecoveryError as problem:
-        faults.append(problem.note())
-        return instead

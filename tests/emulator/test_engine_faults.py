@@ -12,7 +12,7 @@ import pytest
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.model import CheckState, ErrorNote
+from azure_ops.model import CheckState, Details, ErrorNote, PointSource
 
 from ..conftest import EmulatorFactory
 from ..support import Emulator
@@ -132,6 +132,33 @@ async def test_vms_that_could_never_be_read_are_not_called_deleted(world: Engine
     world.emulator.clear_faults()
     await console.call(wire.Refresh(), timeout_s=90)
     assert not any(item.vm_unread for item in console.items.values())
+
+
+async def test_points_of_a_source_that_fails_stay_and_say_how_old_they_are(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    vm = console.named("web-01")
+
+    async def details() -> Details:
+        answer = await console.call(wire.GetDetails(key=vm.key, fresh=True), timeout_s=90)
+        assert isinstance(answer, wire.GotDetails)
+        return answer.details
+
+    before = await details()
+    read_at = {source.name: source.read_at for source in before.point_sources}
+    assert list(read_at) == ["disk snapshots", "backup points", "replication points"]
+    assert {point.source for point in before.points} >= {PointSource.BACKUP, PointSource.REPLICATION}
+    world.emulator.fault("status", status=503, path="*/backupFabrics/*/recoveryPoints", count=1000)
+    failed = await details()
+    assert failed.points == before.points
+    (old,) = [source for source in failed.point_sources if source.error]
+    assert (old.name, old.read_at) == ("backup points", read_at["backup points"])
+    assert failed.faults == (old.error,)
+
+    other = console.named("dc-02")
+    answer = await console.call(wire.GetDetails(key=other.key), timeout_s=90)
+    assert isinstance(answer, wire.GotDetails)
+    (never,) = [source for source in answer.details.point_sources if source.error]
+    assert never.read_at is None
 
 
 async def test_a_permission_list_that_cannot_be_read_is_said_and_does_not_hinder(world: EngineWorld) -> None:

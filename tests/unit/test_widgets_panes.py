@@ -30,7 +30,7 @@ from widgets.ages import age, elapsed
 from widgets.columns import Column, Tone, place
 from widgets.operations import operation_columns, operation_rows
 from widgets.pane import counted, fault_line
-from widgets.recovery_points import consistency_cell, note_cell, where_cell
+from widgets.recovery_points import consistency_cell, note_cell, when_empty, where_cell
 from widgets.replication import replication_page
 from widgets.request_log import status_cell
 from widgets.rpo_sparkline import sparkline, summary
@@ -111,6 +111,13 @@ def test_the_last_backup(facts: Backup | None, text: str, tone: Tone) -> None:
 )
 def test_replication_says_first_what_is_left_open(facts: Replication | None, text: str) -> None:
     assert replication_cell(vm(replication=facts)).text == text
+
+
+def test_no_points_are_claimed_only_when_all_sources_were_read() -> None:
+    good = SourceState(name="backup points", read_at=NOW)
+    assert when_empty([good]) == "No recovery points"
+    bad = SourceState(name="replication points", error=ErrorNote(kind="ServiceFailed", title="503"))
+    assert when_empty([good, bad]).startswith("Not read: replication points")
 
 
 def test_the_rpo_grows_with_the_age_of_its_figure() -> None:

@@ -24,7 +24,7 @@ from widgets.keyed_table import KeyedTable
 from widgets.operations import OperationRow, OperationTable
 from widgets.pane import counted, fault_line
 from widgets.plain_text import plain
-from widgets.recovery_points import PointTable
+from widgets.recovery_points import PointTable, when_empty
 from widgets.replication import ReplicationView
 from widgets.request_log import RequestLog
 from widgets.status import StatusBar
@@ -285,11 +285,11 @@ class ConsoleScreen(Screen[None]):
         details = self._details if self._details and item and self._details.item.key == item.key else None
         points = self.query_one(PointTable)
         key, name = (item.key, item.name) if item else ("", "")
-        points.empty_text = "No recovery points" if details else "Reading …"
+        points.empty_text = when_empty(details.point_sources) if details else "Reading …"
         points.show(details.points if details else (), same_vm=key == self._points_of)
         self._points_of = key
         self.query_one(ReplicationView).show(item, details.rpo_history if details else ())
-        self.panes.pane(2).show_fault(details.faults[0].title if details and details.faults else "")
+        self.panes.pane(2).show_fault(_points_fault(details) if details else "")
         self.panes.note(2, f"· {name}" if name else "")
         self.panes.note(3, f"· {name}" if name else "")
 
@@ -381,6 +381,12 @@ class ConsoleScreen(Screen[None]):
                     table.tick()
                 self.query_one(ReplicationView).tick()
                 self.header_changed()
+
+
+def _points_fault(details: Details) -> str:
+    """Which points are old and why, else the first other part of the row that could not be read."""
+    old = fault_line(details.point_sources, datetime.now(UTC))
+    return old or (details.faults[0].title if details.faults else "")
 
 
 def _target_key(row: OperationRow) -> str:
