@@ -364,6 +364,8 @@ class Field(Fact, frozen=True, kw_only=True):
 
 class Form(Fact, frozen=True, kw_only=True):
     fields: tuple[Field, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """What could not be offered, and why."""
 
 
 class PlannedRequest(Fact, frozen=True, kw_only=True):

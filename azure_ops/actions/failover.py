@@ -18,7 +18,7 @@ PERMISSION = replicated.permission("unplannedFailover")
 
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     only = targets[0] if len(targets) == 1 else None
-    points = await replicated.points_of(context, only) if only else ()
+    points, unread = await replicated.points_to_offer(context, only)
     return Form(
         fields=(
             replicated.points_field(points, only, context.now()),
@@ -39,7 +39,8 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
                 ),
                 default="yes",
             ),
-        )
+        ),
+        checks=unread,
     )
 
 

@@ -3,13 +3,16 @@ lookups."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Refused
-from ..model import Field, FleetItem, Job, Option, PlannedRequest, RecoveryPoint, Replication
+import msgspec
+
+from ..errors import RecoveryError, Refused, Unreachable
+from ..model import Check, Field, FleetItem, Job, Option, PlannedRequest, RecoveryPoint, Replication
 from .spec import Context
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ LATEST_PROCESSED = "latest-processed"
 LATEST_APP_CONSISTENT = "latest-app-consistent"
 APP_CONSISTENT = "ApplicationConsistent"
 POINTS_OFFERED = 40
+POINTS_WITHIN_S = 15.0
 
 
 def replication_of(target: FleetItem) -> Replication:
@@ -101,6 +105,30 @@ async def points_of(context: Context, target: FleetItem) -> tuple[RecoveryPoint,
     from ..services import site_recovery
 
     return await site_recovery.list_points(context.session, replication_of(target).item_id)
+
+
+async def points_to_offer(
+    context: Context, only: FleetItem | None
+) -> tuple[tuple[RecoveryPoint, ...], tuple[Check, ...]]:
+    """Several VMs take each its own point, so that there is none to offer. A list that cannot be read, or not
+    soon, is no reason to refuse: Latest needs none, and who fails over may have lost what holds the list."""
+    from ..preflight import could_not_check
+
+    if only is None:
+        return (), ()
+    try:
+        async with asyncio.timeout(POINTS_WITHIN_S):
+            return await points_of(context, only), ()
+    except TimeoutError:
+        problem: RecoveryError = Unreachable(
+            f"{only.name}, recovery points: no answer within {POINTS_WITHIN_S:.0f} s."
+        )
+    except RecoveryError as refusal:
+        problem = refusal
+    check = could_not_check("Recovery points could be read", problem)
+    return (), (
+        msgspec.structs.replace(check, fix="Only Latest is offered; open the action again for more."),
+    )
 
 
 async def choose_point(context: Context, target: FleetItem, answer: str) -> RecoveryPoint | None:

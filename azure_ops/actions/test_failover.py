@@ -23,7 +23,7 @@ ISOLATED = "isolated"
 
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     only = targets[0] if len(targets) == 1 else None
-    points = await replicated.points_of(context, only) if only else ()
+    points, unread = await replicated.points_to_offer(context, only)
     networks = await _networks(context, targets)
     default = next((one.value for one in networks if one.value.lower() not in _production(targets)), "")
     return Form(
@@ -47,7 +47,8 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
                 ),
                 default="refuse",
             ),
-        )
+        ),
+        checks=unread,
     )
 
 

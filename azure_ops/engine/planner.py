@@ -82,7 +82,7 @@ class Planner:
                 )
                 checks += found if len(possible) == 1 else _for_row(target.name, found)
         form = await action.choices(self.context(), possible) if action.choices else Form()
-        return form, tuple(checks)
+        return msgspec.structs.replace(form, checks=()), (*checks, *form.checks)
 
     async def make_plan(self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         action = by_id(action_id)

@@ -161,6 +161,25 @@ async def test_points_of_a_source_that_fails_stay_and_say_how_old_they_are(world
     assert never.read_at is None
 
 
+@pytest.mark.parametrize("action", ["failover", "test-failover"])
+async def test_latest_is_offered_when_the_points_cannot_be_read(world: EngineWorld, action: str) -> None:
+    console = await world.filled_console()
+    vm = console.named("web-01")
+    world.emulator.fault("status", status=503, path="*/replication*/recoveryPoints", count=1000)
+    prepared = await console.call(wire.Prepare(action=action, keys=(vm.key,)), timeout_s=90)
+    assert isinstance(prepared, wire.Prepared)
+    (points,) = [field for field in prepared.form.fields if field.id == "point"]
+    assert [option.value for option in points.options] == ["latest"]
+    (check,) = [check for check in prepared.checks if check.label.startswith("Recovery points")]
+    assert check.state is CheckState.UNKNOWN
+    assert "recovery points" in check.detail
+    answers = {field.id: field.default for field in prepared.form.fields}
+    made = await console.call(wire.MakePlan(action=action, keys=(vm.key,), answers=answers), timeout_s=90)
+    assert isinstance(made, wire.GotPlan)
+    assert made.plan.refused == ()
+    assert await console.confirm(made.plan)
+
+
 async def test_a_permission_list_that_cannot_be_read_is_said_and_does_not_hinder(world: EngineWorld) -> None:
     console = await world.filled_console()
     world.emulator.fault("status", status=503, path="*Microsoft.Authorization*", count=50)
