@@ -303,7 +303,9 @@ class Operation(Fact, frozen=True, kw_only=True):
     target_name: str
     phase: Phase
     created_at: datetime
-    """All times of an operation are this machine's; those of its job are the service's."""
+    """All other times of an operation are this machine's; those of its job are the service's."""
+    service_created_at: datetime | None = None
+    """The intent by the service's clock: this one can be compared with the times of jobs."""
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     took_s: float | None = None

@@ -15,12 +15,17 @@ from .columns import Cell, Column, Tone, natural_key
 from .keyed_table import KeyedTable
 from .vm_table import Now
 
+JUST_S = 300
+"""So long a failed operation stands above all others; by this machine's clock, as its end is."""
+
 
 class OperationRow(msgspec.Struct, frozen=True):
     """One of ours with its job, if there is one by now, or a job that somebody else started."""
 
     operation: Operation | None
     job: Job | None
+    just_failed: bool = False
+    """One of ours that failed a moment ago: seen before whatever else runs."""
 
     @property
     def key(self) -> str:
@@ -38,7 +43,9 @@ class OperationRow(msgspec.Struct, frozen=True):
     @property
     def began_at(self) -> datetime:
         job_at = self.job.started_at if self.job is not None else None
-        own_at = self.operation.created_at if self.operation is not None else None
+        own_at = None
+        if self.operation is not None:
+            own_at = self.operation.service_created_at or self.operation.created_at
         return job_at or own_at or datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -53,7 +60,7 @@ class OperationTable(KeyedTable[OperationRow]):
         super().__init__(
             operation_columns(now),
             key=lambda row: row.key,
-            natural=lambda row: (row.ended, -row.began_at.timestamp(), row.key),
+            natural=place_of,
             empty="Nothing has run yet",
             markable=False,
             id=id,
@@ -64,15 +71,27 @@ class OperationTable(KeyedTable[OperationRow]):
         self.replace_rows(operation_rows(operations, jobs))
 
 
+def place_of(row: OperationRow) -> tuple[object, ...]:
+    """What has just failed, then what runs, then what has ended, each the newest first."""
+    return not row.just_failed, row.ended, -row.began_at.timestamp(), row.key
+
+
 def operation_rows(operations: Iterable[Operation], jobs: Iterable[Job]) -> list[OperationRow]:
     """One row for an operation and its job. Of the two copies of a job the newer one counts."""
     listed = {job.id.casefold(): job for job in jobs}
     rows: list[OperationRow] = []
     for operation in operations:
         found = listed.pop(operation.job_id.casefold(), None) if operation.job_id else None
-        rows.append(OperationRow(operation, _newer(operation.job, found)))
+        job = _newer(operation.job, found)
+        rows.append(OperationRow(operation, job, _just_failed(operation)))
     rows.extend(OperationRow(None, job) for job in listed.values())
     return rows
+
+
+def _just_failed(operation: Operation) -> bool:
+    if operation.phase not in (Phase.FAILED, Phase.NOT_SENT) or operation.ended_at is None:
+        return False
+    return (datetime.now(UTC) - operation.ended_at).total_seconds() < JUST_S
 
 
 def _newer(own: Job | None, listed: Job | None) -> Job | None:

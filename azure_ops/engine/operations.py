@@ -28,6 +28,7 @@ def operation_of(entry: Entry, job: Job | None, durations_s: list[float]) -> Ope
         target_name=entry.target_name,
         phase=entry.phase,
         created_at=entry.created_at,
+        service_created_at=entry.service_created_at,
         submitted_at=entry.submitted_at,
         ended_at=entry.ended_at,
         took_s=entry.duration_s if entry.phase.ended else None,

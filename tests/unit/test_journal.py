@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from azure_ops.engine.operations import operation_of
 from azure_ops.errors import StateUnusable
 from azure_ops.journal.cli import main as journal_command
 from azure_ops.journal.reader import Reader
@@ -68,6 +69,11 @@ def test_an_entry_is_read_back_as_it_was_written(path: Path) -> None:
         (Phase.INTENDED, "confirmed by ops@pts/3 from 10.0.0.7"),
         (Phase.SUBMITTED, "taken by the service"),
     ]
+
+
+def test_an_operation_knows_the_services_time_of_its_intent() -> None:
+    at = datetime(2031, 1, 1, tzinfo=UTC)
+    assert operation_of(entry(service_created_at=at), None, []).service_created_at == at
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:

@@ -28,7 +28,7 @@ from azure_ops.model import (
 )
 from widgets.ages import age, elapsed
 from widgets.columns import Column, Tone, place
-from widgets.operations import operation_columns, operation_rows
+from widgets.operations import operation_columns, operation_rows, place_of
 from widgets.pane import counted, fault_line
 from widgets.recovery_points import consistency_cell, note_cell, when_empty, where_cell
 from widgets.replication import replication_page
@@ -111,6 +111,33 @@ def test_the_last_backup(facts: Backup | None, text: str, tone: Tone) -> None:
 )
 def test_replication_says_first_what_is_left_open(facts: Replication | None, text: str) -> None:
     assert replication_cell(vm(replication=facts)).text == text
+
+
+def test_rows_of_operations_stand_by_the_services_clock_and_a_just_failed_one_on_top() -> None:
+    """A world three years ahead: by this machine's clock everything of ours would be long ago."""
+    world = NOW + timedelta(days=1000)
+
+    def ours(id: str, at: datetime, **facts: Any) -> Operation:
+        made = {"phase": Phase.RUNNING, "created_at": NOW, "service_created_at": at, **facts}
+        return Operation(id=id, action="a", title="t", target_key="k", target_name="n", **made)
+
+    def theirs(id: str, at: datetime, state: JobState) -> Job:
+        return Job(id=id, kind=JobKind.BACKUP, operation="Backup", state=state, started_at=at)
+
+    now = datetime.now(UTC)
+    operations = [
+        ours("new", world),
+        ours("refused", world - timedelta(hours=2), phase=Phase.FAILED, ended_at=now),
+        ours(
+            "failed once", world - timedelta(hours=1), phase=Phase.FAILED, ended_at=now - timedelta(hours=1)
+        ),
+    ]
+    jobs = [
+        theirs("running", world - timedelta(minutes=1), JobState.RUNNING),
+        theirs("ended", world - timedelta(hours=3), JobState.SUCCEEDED),
+    ]
+    rows = sorted(operation_rows(operations, jobs), key=place_of)
+    assert [row.key for row in rows] == ["refused", "new", "running", "failed once", "ended"]
 
 
 def test_no_points_are_claimed_only_when_all_sources_were_read() -> None:
