@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import Refused
 from ..model import Field, FleetItem, Form, Job, PlannedRequest, Risk
 from .spec import Action, Context, Draft, Step, TargetKind
+from .words import what_becomes_of
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
@@ -74,7 +75,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         consequences=(
             f"A recovery point of {target.name} is made in {target.backup.vault_name} and kept until "
             f"{expires_at:%Y-%m-%d} UTC; it costs storage until then.",
-            "The VM goes on running; its disks are briefly snapshotted, then copied to the vault.",
+            f"{what_becomes_of(target)}; its disks are briefly snapshotted, then copied to the vault.",
             *(("This is the first backup: all of the disks is copied, which takes long.",) if first else ()),
         ),
         checks=tuple(preflight.backup_checks(target, context.jobs.values())),

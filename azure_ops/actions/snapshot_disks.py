@@ -24,6 +24,7 @@ from ..model import (
     Risk,
 )
 from .spec import Action, Context, Draft, Step, TargetKind
+from .words import what_becomes_of
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
@@ -90,7 +91,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         steps=steps,
         consequences=(
             *(f"{kind} snapshot {_name_of(step.target_id)} is made." for step in steps),
-            "The VM goes on running. Each snapshot costs storage until it is deleted.",
+            f"{what_becomes_of(target)}. Each snapshot costs storage until it is deleted.",
         ),
         checks=_checks(target, chosen),
         permissions=tuple((group, action) for group in groups for action in (WRITE, READ_DISK)),
