@@ -172,7 +172,8 @@ def _end_cell(row: OperationRow) -> Cell:
         if operation.message:
             return Cell(operation.message)
     if job is not None and job.errors:
-        return Cell(f"{job.errors[0].code}: {job.errors[0].message}", Tone.BAD)
+        tone = Tone.WARN if job.state is JobState.WARNED else Tone.BAD
+        return Cell(f"{job.errors[0].code}: {job.errors[0].message}", tone)
     return Cell(job.state_text if job is not None else "", Tone.DIM)
 
 

@@ -126,7 +126,9 @@ def step_lines(job: Job, width: int) -> list[StepLine]:
     path = (len(job.tasks),) if deepest is None else deepest.path
     indent = " " * (2 * len(path)) if deepest is not None else ""
     at = len(lines) if deepest is None else lines.index(deepest) + 1
-    return [*lines[:at], *_error_lines(job.errors, path, indent, width), *lines[at:]]
+    warned = job.state is JobState.WARNED
+    told = _error_lines(job.errors, path, indent, width, warned=warned)
+    return [*lines[:at], *told, *lines[at:]]
 
 
 def _walk(tasks: tuple[JobTask, ...], path: tuple[int, ...], branches: str) -> Iterator[StepLine]:
@@ -150,21 +152,22 @@ def _asked(step: StepLine, width: int) -> Iterator[StepLine]:
 
 
 def _error_lines(
-    errors: tuple[JobError, ...], path: tuple[int, ...], indent: str, width: int
+    errors: tuple[JobError, ...], path: tuple[int, ...], indent: str, width: int, *, warned: bool
 ) -> Iterator[StepLine]:
     number = 0
+    sign, tone = ("▲ ", Tone.WARN) if warned else ("✖ ", Tone.BAD)
     for error in errors:
         head = f"{error.code}: {error.message}" if error.code else error.message
         parts = (
-            ("✖ ", head, Tone.BAD),
+            (sign, head, tone),
             ("  cause: ", error.causes, Tone.PLAIN),
             ("→ next step: ", error.recommendation, Tone.GOOD),
         )
-        for label, text, tone in parts:
+        for label, text, of_part in parts:
             if not text:
                 continue
             hanging = " " * len(label)
             for row, piece in enumerate(wrap(text, max(width - len(indent) - len(label), 16))):
-                before = hanging if row else label
-                yield StepLine((*path, _BELOW + _ASKED_AT_MOST + number), indent, None, before + piece, tone)
+                place = (*path, _BELOW + _ASKED_AT_MOST + number)
+                yield StepLine(place, indent, None, (hanging if row else label) + piece, of_part)
                 number += 1

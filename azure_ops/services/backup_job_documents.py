@@ -83,11 +83,11 @@ def _task(task: Document) -> JobTask:
 
 
 def _error(error: Document) -> JobError:
+    """Azure Backup tells no causes; its number says nothing that its title does not say better."""
     title = text(error, "errorTitle")
     return JobError(
         code=title or text(error, "errorCode"),
         message=without_secrets(text(error, "errorString") or title),
-        causes=text(error, "errorCode"),
         recommendation=without_secrets(" ".join(str(one) for one in error.get("recommendations") or ())),
     )
 

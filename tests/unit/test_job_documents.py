@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azure_ops.engine.submitted import operation_name, replication_job_id
-from azure_ops.model import JobState
+from azure_ops.model import JobError, JobState
 from azure_ops.services import permissions
 from azure_ops.services.backup_job_documents import backup_job, target_key
 from azure_ops.services.jobs import newest, poll_address
@@ -44,6 +44,19 @@ def test_words_of_site_recovery(state: str, description: str, expected: JobState
     job = replication_job(document)
     assert job.state is expected
     assert job.can_cancel == (not expected.ended)
+
+
+def test_a_number_is_no_cause() -> None:
+    error = {
+        "errorCode": 400446,
+        "errorTitle": "UserErrorX",
+        "errorString": "No agent.",
+        "recommendations": [],
+    }
+    document = {"id": f"{VAULT}/backupJobs/{GUID}", "properties": {"errorDetails": [error]}}
+    assert backup_job(document).errors == (JobError(code="UserErrorX", message="No agent."),)
+    del error["errorTitle"]
+    assert backup_job(document).errors == (JobError(code="400446", message="No agent."),)
 
 
 def test_a_group_is_timed_by_its_children() -> None:

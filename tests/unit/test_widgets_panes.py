@@ -28,7 +28,7 @@ from azure_ops.model import (
 )
 from widgets.ages import age, elapsed
 from widgets.columns import Column, Tone, place
-from widgets.operations import operation_columns, operation_rows, place_of
+from widgets.operations import operation_columns, operation_rows, place_of, step_cell
 from widgets.pane import counted, fault_line
 from widgets.recovery_points import consistency_cell, note_cell, when_empty, where_cell
 from widgets.replication import replication_page
@@ -238,6 +238,15 @@ def test_errors_stand_below_the_deepest_failed_step() -> None:
 def test_errors_of_a_job_without_steps_are_shown_too() -> None:
     lines = step_lines(job(errors=(JobError(code="", message="Gone"),)), 60)
     assert [line.text for line in lines] == ["✖ Gone"]
+
+
+def test_an_error_of_a_job_that_ends_with_warnings_is_a_warning() -> None:
+    warned = job(state=JobState.WARNED, errors=(JobError(code="E", message="Crash-consistent only"),))
+    assert [(line.text, line.tone) for line in step_lines(warned, 60)] == [
+        ("▲ E: Crash-consistent only", Tone.WARN)
+    ]
+    (row,) = operation_rows([], [warned])
+    assert step_cell(row).tone is Tone.WARN
 
 
 def operation(**facts: Any) -> Operation:
