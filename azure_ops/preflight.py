@@ -105,22 +105,45 @@ def unread_checks(problems: Mapping[str, RecoveryError]) -> list[Check]:
 
 
 def namesake_checks(item: FleetItem, fleet: Iterable[FleetItem]) -> list[Check]:
-    """A typed name says little when two machines bear it."""
+    """A typed name says little when two machines bear it; the one that the failover itself has made is no
+    stranger."""
+    namesakes = [
+        other for other in fleet if other.name.lower() == item.name.lower() and other.key != item.key
+    ]
+    checks = [
+        Check(
+            label=f"The other {other.name}, of {other.resource_group} in {other.location}",
+            state=CheckState.OK,
+            detail="is what this failover has started",
+        )
+        for other in namesakes
+        if _is_its_target(item, other)
+    ]
     others = [
         f"{other.resource_group} in {other.location or 'an unknown region'}, {other.subscription_id}"
-        for other in fleet
-        if other.name.lower() == item.name.lower() and other.key != item.key
+        for other in namesakes
+        if not _is_its_target(item, other)
     ]
     if not others:
-        return []
+        return checks
     return [
+        *checks,
         Check(
             label=f"This is {item.name} of {item.resource_group} in {item.location}, {item.subscription_id}",
             state=CheckState.WARNING,
             detail=f"there is another one of this name: {'; '.join(others[:3])}",
             fix="Make sure that this is the one you mean.",
-        )
+        ),
     ]
+
+
+def _is_its_target(item: FleetItem, other: FleetItem) -> bool:
+    """Before the failover, a machine at that place is somebody else's."""
+    replication = item.replication
+    if replication is None or not (replication.active_location == "Recovery" or replication.allows("Commit")):
+        return False
+    place = f"{replication.recovery_resource_group_id}/providers/Microsoft.Compute/virtualMachines"
+    return other.key == f"{place}/{replication.recovery_vm_name or item.name}".lower()
 
 
 def job_checks(job: Job, operations: Iterable[Operation]) -> list[Check]:

@@ -189,11 +189,16 @@ async def test_of_two_machines_with_one_name_the_plan_says_which_one_it_is(world
     named: dict[str, list[FleetItem]] = {}
     for item in console.items.values():
         named.setdefault(item.name.lower(), []).append(item)
-    one, other = next(found for found in named.values() if len(found) == 2 and all(vm.exists for vm in found))
+    pair = next(found for found in named.values() if len(found) == 2 and all(vm.exists for vm in found))
+    one, other = sorted(pair, key=lambda vm: vm.replication is not None)
     plan = await console.plan("snapshot-disks", [one.key])
     found = next(check for check in plan.checks if "another one of this name" in check.detail)
     assert found.state is CheckState.WARNING
     assert one.resource_group in found.label
     assert other.resource_group in found.detail
+    moved = await console.plan("snapshot-disks", [other.key])
+    assert not any("another one" in check.detail for check in moved.checks)
+    started = next(check for check in moved.checks if "what this failover has started" in check.detail)
+    assert one.resource_group in started.label
     unique = await console.plan("backup-now", [console.named("mon-01").key])
     assert not any("another one" in check.detail for check in unique.checks)

@@ -87,6 +87,22 @@ def test_who_works_on_it_is_named() -> None:
     assert preflight.running_checks(item, [], [])[0].state is CheckState.OK
 
 
+def test_the_machine_that_a_failover_started_is_no_stranger_of_the_same_name() -> None:
+    group = "/subscriptions/s/resourceGroups/rg-dr"
+    facts = {"recovery_vm_name": "web-01", "recovery_resource_group_id": group}
+    target_id = f"{group}/providers/Microsoft.Compute/virtualMachines/web-01"
+    target = vm(key=target_id.lower(), id=target_id, resource_group="rg-dr", location="neu", replication=None)
+    moved = vm(replication=replication(active_location="Recovery", allowed_operations=("Commit",), **facts))
+    (check,) = preflight.namesake_checks(moved, [moved, target])
+    assert (check.state, check.detail) == (CheckState.OK, "is what this failover has started")
+    other = vm(key="/other", location="weu", resource_group="rg-test")
+    found = preflight.namesake_checks(moved, [moved, target, other])
+    assert [one.state for one in found] == [CheckState.OK, CheckState.WARNING]
+    assert "rg-dr" not in found[1].detail
+    resting = vm(replication=replication(active_location="Primary", **facts))
+    assert preflight.namesake_checks(resting, [resting, target])[0].state is CheckState.WARNING
+
+
 def test_a_group_that_fails_over_together_is_named() -> None:
     assert preflight.multi_vm_check(vm()) == []
     (check,) = preflight.multi_vm_check(vm(replication=replication(multi_vm_group="sql-cluster")))
