@@ -35,12 +35,12 @@ async def plan(context: Context, target: Job, answers: Mapping[str, str]) -> Dra
     from ..services.api_versions import api_version_of
 
     backup = target.kind is JobKind.BACKUP
-    what = target.title or target.operation or "the job"
+    what = target.title or target.operation or target.id.rsplit("/", 1)[-1]
     on = f" of {target.target_name}" if target.target_name else ""
     return Draft(
         steps=(
             Step(
-                title=f"Cancellation of {what}{on}",
+                title=f"Cancellation of job '{what}'{on}",
                 target_id=target.id,
                 request=PlannedRequest(
                     method="POST",
@@ -49,7 +49,7 @@ async def plan(context: Context, target: Job, answers: Mapping[str, str]) -> Dra
             ),
         ),
         consequences=(
-            f"Azure is asked to stop {what}{on}.",
+            f"Azure is asked to stop the job '{what}'{on}.",
             _what_remains(target),
         ),
         losses=("What the job did so far may be thrown away.",),

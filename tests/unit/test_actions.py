@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -12,7 +13,7 @@ import pytest
 from azure_ops.actions import ALL, by_id, replicated
 from azure_ops.actions.backup_now import parse_expiry
 from azure_ops.actions.snapshot_disks import LONGEST_NAME, snapshot_name
-from azure_ops.actions.spec import Draft
+from azure_ops.actions.spec import Context, Draft
 from azure_ops.engine.console import Board
 from azure_ops.engine.planner import PLAN_GOOD_S, Planner, assemble
 from azure_ops.errors import Refused
@@ -24,6 +25,7 @@ from azure_ops.model import (
     JobKind,
     JobState,
     PointSource,
+    PowerState,
     RecoveryPoint,
     ReplicatedDisk,
     Replication,
@@ -174,6 +176,37 @@ def test_the_loss_counts_the_age_of_the_figure_too() -> None:
     )
     assert "no figure" in replicated.loss_line(replication(rpo_s=None), None, NOW)
     assert "2h ago) is lost" in replicated.loss_line(replication(), point(120), NOW)
+
+
+@pytest.mark.parametrize(
+    ("power", "words"),
+    [
+        (PowerState.RUNNING, "goes on running"),
+        (PowerState.DEALLOCATED, "stays deallocated"),
+        (PowerState.UNKNOWN, "left as it is"),
+    ],
+)
+@pytest.mark.parametrize("action", ["backup-now", "snapshot-disks"])
+async def test_only_a_running_vm_goes_on_running(action: str, power: PowerState, words: str) -> None:
+    context = Context(session=cast(Any, SimpleNamespace(service_now=lambda: NOW)), jobs={})
+    item_id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v/backupJobs/i"
+    plan = by_id(action).plan
+    assert plan is not None
+    disk = Disk(id=VM.replace("virtualMachines", "disks"), name="os")
+    item = vm(power_state=power, disks=(disk,), backup=Backup(item_id=item_id, vault_id="v"))
+    draft = await plan(context, item, {})
+    assert any(words in line for line in draft.consequences)
+    assert power is PowerState.RUNNING or not any("running" in line for line in draft.consequences)
+
+
+async def test_what_a_cancellation_stops_is_named_as_a_job() -> None:
+    job_id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v/backupJobs/i"
+    plan = by_id("cancel-job").plan
+    assert plan is not None
+    target = job(id=job_id, title="Back up", target_name="batch-01")
+    draft = await plan(Context(session=cast(Any, None), jobs={}), target, {})
+    assert draft.consequences[0] == "Azure is asked to stop the job 'Back up' of batch-01."
+    assert draft.steps[0].title == "Cancellation of job 'Back up' of batch-01"
 
 
 def test_an_expiry_is_a_day_within_reach() -> None:
