@@ -1,0 +1,216 @@
+"""Every public coroutine of `azure_ops/services` with arguments that fit the contoso fleet."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure_ops import services
+from azure_ops.engine.submitted import Submitted
+from azure_ops.model import FleetItem, PointSource
+from azure_ops.services import (
+    backup,
+    compute,
+    graph_queries,
+    graph_rows,
+    inventory,
+    jobs,
+    permissions,
+    resource_graph,
+    site_recovery,
+    vaults,
+)
+from azure_ops.services.session import Session
+
+from .sessions import fleet
+
+Call = partial[Any]
+NOT_WRAPPERS = {
+    "session.Session.open",
+    "session.Session.close",
+    "session.Session.send",
+    "session.Session.get_json",
+}
+"""Opening and closing send nothing, and of plain requests the caller gives errors their types."""
+
+_operations: dict[str, str] = {}
+"""By endpoint: where the first backup that `aim` started can be polled. A world takes it once."""
+
+
+def name_of(call: Call) -> str:
+    return _name(getattr(call.func, "__func__", call.func))
+
+
+def _name(function: Any) -> str:
+    return f"{function.__module__.rsplit('.', 1)[-1]}.{function.__qualname__}"
+
+
+def every_wrapper() -> set[str]:
+    return {_name(function) for function in _public_coroutines()} - NOT_WRAPPERS
+
+
+def _public_coroutines() -> Iterator[FunctionType]:
+    for found in pkgutil.iter_modules(services.__path__):
+        module = import_module(f"{services.__name__}.{found.name}")
+        for name, value in (*vars(module).items(), *vars(Session).items()):
+            own = getattr(value, "__module__", "") == module.__name__
+            if own and not name.startswith("_") and inspect.iscoroutinefunction(value):
+                yield value
+
+
+@dataclass
+class Target:
+    session: Session
+    item: FleetItem
+    backup_job: str
+    replication_job: str
+    snapshot_id: str
+    vault: Any
+    replication_vault: str
+    operation: str
+    """The poll address of a backup."""
+
+    def reads(self) -> list[Call]:
+        return [*self._of_fleet(), *self._of_backup(), *self._of_replication(), *self._of_jobs()]
+
+    def _of_fleet(self) -> list[Call]:
+        session, item = self.session, self.item
+        return [
+            partial(inventory.read_vms, session),
+            partial(inventory.read_backups, session),
+            partial(inventory.read_replications, session),
+            partial(inventory.read_vaults, session),
+            partial(inventory.read_jobs, session, [self.vault]),
+            partial(inventory.list_networks, session, item.subscription_id, "northeurope"),
+            partial(resource_graph.read_rows, session, graph_queries.VAULTS, graph_rows.VaultRow, "Vaults"),
+            partial(compute.read_vm, session, item.id),
+            partial(compute.list_vms, session, item.subscription_id),
+            partial(compute.list_snapshots, session, item),
+            partial(compute.read_snapshot_job, session, self.snapshot_id),
+            partial(compute.find_snapshot, session, self.snapshot_id, "none"),
+            partial(vaults.list_vaults, session),
+            partial(permissions.missing_actions, session, self.vault.id, ("a/read",)),
+            partial(session.get_document, item.id),
+            partial(session.subscriptions),
+            partial(session.subscription_names),
+        ]
+
+    def _of_backup(self) -> list[Call]:
+        session, item, vault_id = self.session, self.item, self.vault.id
+        assert item.backup is not None
+        item_id, now = item.backup.item_id, session.service_now()
+        return [
+            partial(backup.read_item, session, item_id),
+            partial(backup.list_points, session, item_id),
+            partial(backup.list_vault_items, session, vault_id),
+            partial(backup.list_jobs, session, vault_id),
+            partial(backup.read_job, session, self.backup_job),
+            partial(backup.find_job, session, vault_id, item.key, now, "none"),
+            partial(backup.similar_jobs, session, vault_id, item.key, "Backup", now),
+            partial(backup.job_of, session, vault_id, urlsplit(self.operation).path.rsplit("/", 1)[-1]),
+        ]
+
+    def _of_replication(self) -> list[Call]:
+        session, item, vault_id = self.session, self.item, self.replication_vault
+        assert item.replication is not None
+        item_id, now = item.replication.item_id, session.service_now()
+        return [
+            partial(site_recovery.read_item, session, item_id),
+            partial(site_recovery.read_item_of, session, item_id),
+            partial(site_recovery.list_points, session, item_id),
+            partial(site_recovery.list_vault_items, session, vault_id),
+            partial(site_recovery.list_jobs, session, vault_id),
+            partial(site_recovery.read_job, session, self.replication_job),
+            partial(site_recovery.find_job, session, vault_id, "TestFailover", item.name, now, "none"),
+            partial(site_recovery.similar_jobs, session, vault_id, "TestFailover", item.name, now),
+            partial(site_recovery.vault_health, session, vault_id),
+            partial(site_recovery.list_events, session, vault_id),
+        ]
+
+    def _of_jobs(self) -> list[Call]:
+        session, submitted = self.session, Submitted(resume=self.operation)
+        ids = (self.backup_job, self.replication_job, self.snapshot_id)
+        return [
+            *(partial(jobs.read_job, session, job_id) for job_id in ids),
+            partial(jobs.list_jobs, session, self.vault),
+            partial(jobs.operation_status, session, submitted),
+            partial(jobs.follow_submitted, session, submitted),
+        ]
+
+    def changes(self) -> list[Call]:
+        session, item = self.session, self.item
+        assert item.backup is not None
+        assert item.replication is not None
+        backup_id, item_id = item.backup.item_id, item.replication.item_id
+        snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
+        until = session.service_now() + timedelta(days=9)
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(11)]
+        return [
+            partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
+            partial(site_recovery.failover, session, item_id, point="", shut_down_source=True, **ours.pop()),
+            partial(site_recovery.commit_failover, session, item_id, **ours.pop()),
+            partial(site_recovery.clean_up_test_failover, session, item_id, comments="", **ours.pop()),
+            partial(site_recovery.apply_recovery_point, session, item_id, point_id="x", **ours.pop()),
+            partial(site_recovery.cancel_job, session, self.replication_job, **ours.pop()),
+            partial(site_recovery.refresh_vault_health, session, self.replication_vault, **ours.pop()),
+            partial(backup.trigger, session, backup_id, until, **ours.pop()),
+            partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
+            partial(
+                compute.begin_snapshot,
+                session,
+                item.disks[0],
+                snapshot_id,
+                item.location,
+                incremental=True,
+                tags={},
+                **ours.pop(),
+            ),
+        ]
+
+
+async def aim(session: Session) -> Target:
+    """At web-01, and at jobs and a snapshot that the fleet has anyway."""
+    items = await fleet(session)
+    item = items["web-01"]
+    assert item.backup is not None
+    assert item.replication is not None
+    all_vaults = await inventory.read_vaults(session)
+    vault = next(one for one in all_vaults if one.id.lower() == item.backup.vault_id.lower())
+    found = await inventory.read_jobs(session, all_vaults)
+    of_vault = [job.id for job in found if job.vault_id.lower() == vault.id.lower()]
+    return Target(
+        session,
+        item,
+        next(job_id for job_id in of_vault if "/backupJobs/" in job_id),
+        next(job.id for job in found if "/replicationJobs/" in job.id),
+        await _a_snapshot(session, items),
+        vault,
+        item.replication.vault_id,
+        await _an_operation(session, items["mon-01"]),
+    )
+
+
+async def _a_snapshot(session: Session, items: dict[str, FleetItem]) -> str:
+    for item in items.values():
+        for point in await compute.list_snapshots(session, item):
+            assert point.source is PointSource.SNAPSHOT
+            return point.id
+    raise AssertionError("the fleet has no snapshot")
+
+
+async def _an_operation(session: Session, item: FleetItem) -> str:
+    assert item.backup is not None
+    if session.endpoint not in _operations:
+        until = session.service_now() + timedelta(days=9)
+        submitted = await backup.trigger(session, item.backup.item_id, until, str(uuid.uuid4()))
+        _operations[session.endpoint] = submitted.resume
+    return _operations[session.endpoint]
