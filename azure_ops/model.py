@@ -37,6 +37,14 @@ class HealthNote(Fact, frozen=True, kw_only=True):
     noted_at: datetime | None = None
 
 
+class DiskChoice(Fact, frozen=True, kw_only=True):
+    """Which data disks are backed up beside the OS disk."""
+
+    luns: tuple[int, ...] = ()
+    only_these: bool = False
+    """False: all but these."""
+
+
 class Backup(Fact, frozen=True, kw_only=True):
     """A VM's backup item, as Azure Backup tells it. Words are the service's own."""
 
@@ -45,6 +53,13 @@ class Backup(Fact, frozen=True, kw_only=True):
     policy_name: str = ""
     protection_state: str = ""
     """`IRPending` (first backup not done), `Protected`, `ProtectionStopped`, `ProtectionError` …"""
+    policy_kind: str = ""
+    """`V1` (standard) or `V2` (enhanced); from V2 there is no way back."""
+    soft_deleted: bool = False
+    """Its data was deleted and is kept until `purged_at`; its protection is stopped."""
+    purged_at: datetime | None = None
+    disks: DiskChoice | None = None
+    """None: all of them."""
     health: str = ""
     last_status: str = ""
     """`Completed`, `CompletedWithWarnings`, `Failed`, or empty before the first backup."""
@@ -55,6 +70,11 @@ class Backup(Fact, frozen=True, kw_only=True):
     @property
     def vault_name(self) -> str:
         return self.vault_id.rsplit("/", 1)[-1]
+
+    @property
+    def stopped(self) -> bool:
+        """No more points are made, be it for good or until somebody resumes it."""
+        return self.protection_state.lower() in ("protectionstopped", "backupssuspended")
 
 
 class ReplicatedDisk(Fact, frozen=True, kw_only=True):

@@ -32,6 +32,8 @@ def facts(target: FleetItem | Job) -> dict[str, str]:
     if target.backup is not None:
         found["backup item"] = target.backup.item_id.lower()
         found["backup state"] = target.backup.protection_state
+        found["backup policy"] = target.backup.policy_name
+        found["soft-deleted"] = _yes(target.backup.soft_deleted)
     if target.replication is not None:
         item = target.replication
         found |= {

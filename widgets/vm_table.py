@@ -86,6 +86,7 @@ def search_text(item: FleetItem) -> str:
     words += ["unprotected"] * (backup is None) + ["unreplicated"] * (replication is None)
     if backup is not None:
         words += [backup.protection_state, backup.health, backup.last_status, backup.policy_name]
+        words += ["soft-deleted"] * backup.soft_deleted + ["stopped"] * backup.stopped
     if replication is not None:
         words += [replication.protection_state, replication.replication_health, replication.recovery_region]
     return " ".join(words)
@@ -110,8 +111,11 @@ def backup_cell(item: FleetItem, now: datetime) -> Cell:
     backup = item.backup
     if backup is None:
         return Cell("none ✖", Tone.BAD)
+    if backup.soft_deleted:
+        left = seconds_between(now, backup.purged_at) if backup.purged_at else None
+        return Cell(f"✖ deleted {age(left)}" if left is not None else "✖ deleted", Tone.BAD)
     since = seconds_between(backup.last_point_at or backup.last_backup_at, now)
-    if backup.protection_state == "ProtectionStopped":
+    if backup.stopped:
         return Cell(f"{age(since)} ■ stopped", Tone.WARN)
     if since is None:
         return Cell("◐ first due" if backup.protection_state == "IRPending" else "none ✖", Tone.WARN)

@@ -49,6 +49,11 @@ CODES: dict[str, Known] = {
     "LinkedAuthorizationFailed": Known(
         NotAllowed, "", "The action also needs rights on a linked resource; ask for them there."
     ),
+    "UserErrorResourceGuardApprovalRequired": Known(
+        NotAllowed,
+        "a Resource Guard protects the vault, and this needs its owner's approval",
+        "Ask the guard's owner for the right; a deletion must then be unlocked (VaultProxy/unlockDelete).",
+    ),
     "RequestDisallowedByPolicy": Known(
         NotAllowed,
         "an Azure policy forbids it",
@@ -98,7 +103,25 @@ CODES: dict[str, Known] = {
         InvalidState, "the vault is not empty", "Remove what it protects first."
     ),
     "BMSUserErrorContainerNotUndeleted": Known(
-        InvalidState, "the container is soft-deleted", "Undelete the item first."
+        InvalidState, "its backups are soft-deleted", "Undelete backups (a) first."
+    ),
+    "BMSUserErrorInvalidConfigureProtectionRequest": Known(
+        InvalidState,
+        "Azure Backup does not take this VM, vault and policy together",
+        "VM and vault must be in one region and subscription; look at the details, then refresh with r.",
+    ),
+    "UserErrorVmRegisteredWithAnotherVault": Known(
+        InvalidState,
+        "another vault holds backups of this VM",
+        "Refresh with r to see which; stop its protection there, or resume it.",
+    ),
+    "BMSUserErrorInvalidPolicyForGivenProvider": Known(
+        InvalidState, "the policy is not one for virtual machines", "Choose another policy."
+    ),
+    "UserErrorOperationDeniedOnImmutableItem": Known(
+        InvalidState,
+        "the vault is immutable: nothing may shorten the life of its points",
+        "They go when they expire. Unlocked immutability can be switched off by whoever owns the vault.",
     ),
     "MissingSubscriptionRegistration": Known(
         InvalidState,

@@ -31,8 +31,11 @@ from .throttling import retry_after_s
 
 _LONGEST_TITLE = 240
 _LONGEST_DETAILS = 4000
-_MISSING_ACTION = re.compile(r"perform action '([^']+)'", re.IGNORECASE)
-_MISSING_SCOPE = re.compile(r"over scope '([^']+)'", re.IGNORECASE)
+_MISSING_ACTION = re.compile(
+    r"not have (?:authorization|permission) to perform action '([^']+)'", re.IGNORECASE
+)
+"""A linked refusal first names an action that is there, and then the one that is not."""
+_MISSING_SCOPE = re.compile(r"(?:over scope|the linked scope\(s\)) '([^']+)'", re.IGNORECASE)
 CONNECTION_FAILED = "ConnectionFailed"
 """The code of an Unreachable whose request never left: no address, no connection, no TLS."""
 _GATEWAY_GAVE_UP = (408, 499)

@@ -27,7 +27,7 @@ _LOOK_BACK = timedelta(hours=1)
 _CLOCKS_DIFFER = timedelta(minutes=2)
 
 
-def _arguments(item_id: str) -> tuple[str, str, str, str, str]:
+def arguments_of(item_id: str) -> tuple[str, str, str, str, str]:
     """Vault, group, fabric, container and item, as every SDK method of a protected item takes them."""
     return (
         segment(item_id, "vaults"),
@@ -38,7 +38,7 @@ def _arguments(item_id: str) -> tuple[str, str, str, str, str]:
     )
 
 
-def _named(item_id: str) -> str:
+def item_title(item_id: str) -> str:
     return f"Backup item {machine_name(item_id)}"
 
 
@@ -47,15 +47,15 @@ def _named(item_id: str) -> str:
 
 async def read_item(session: Session, item_id: str) -> Backup:
     client = session.backup(subscription_of(item_id)).protected_items
-    async with azure_errors(_named(item_id)):
-        return backup(await client.get(*_arguments(item_id)))
+    async with azure_errors(item_title(item_id)):
+        return backup(await client.get(*arguments_of(item_id)))
 
 
 async def list_points(session: Session, item_id: str) -> tuple[RecoveryPoint, ...]:
     """Newest first."""
     client = session.backup(subscription_of(item_id)).recovery_points
-    async with azure_errors(f"{_named(item_id)}, recovery points"):
-        found = [recovery_point(document) async for document in client.list(*_arguments(item_id))]
+    async with azure_errors(f"{item_title(item_id)}, recovery points"):
+        found = [recovery_point(document) async for document in client.list(*arguments_of(item_id))]
     return tuple(sorted((one for one in found if one), key=lambda point: point.taken_at, reverse=True))
 
 
@@ -132,9 +132,9 @@ async def trigger(session: Session, item_id: str, expires_at: datetime, client_r
         properties=models.IaasVMBackupRequest(recovery_point_expiry_time_in_utc=expires_at)
     )
     client: Any = session.backup(subscription_of(item_id)).backups
-    async with azure_errors(_named(item_id), doing="backup"):
+    async with azure_errors(item_title(item_id), doing="backup"):
         headers = await client.trigger(
-            *_arguments(item_id), parameters=body, cls=_headers, **once(client_request_id)
+            *arguments_of(item_id), parameters=body, cls=headers_of, **once(client_request_id)
         )
     vault_id = vault_of(item_id)
     try:
@@ -152,12 +152,12 @@ async def cancel_job(session: Session, job_id: str, client_request_id: str) -> S
             segment(job_id, "vaults"),
             group_of(job_id),
             name_of(job_id),
-            cls=_headers,
+            cls=headers_of,
             **once(client_request_id),
         )
         return Submitted(job_id=job_id, resume=poll_url(headers))
 
 
-def _headers(answer: Any, _: Any, __: Any) -> Any:
+def headers_of(answer: Any, _: Any, __: Any) -> Any:
     """These calls are no long-running operations to the SDK, which would drop the poll address."""
     return answer.http_response.headers

@@ -5,13 +5,16 @@ Enums come as words or, from older api-versions, as numbers; both are read.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from ..arm_ids import key_of, name_of, vault_of
-from ..model import Backup, HealthNote, PointSource, PointTier, RecoveryPoint
+from ..model import Backup, DiskChoice, HealthNote, PointSource, PointTier, RecoveryPoint
 from ..wire_values import Document, flag, moment, part, parts, text, whole, word
 
 _TIERS = {0: "Invalid", 1: "InstantRP", 2: "HardenedRP", 3: "ArchivedRP"}
 _TIER_STATES = {0: "Invalid", 1: "Valid", 2: "Disabled", 3: "Deleted", 4: "Rehydrated"}
 _ALL_IS_WELL = "IaasVmHealthGreenDefault"
+_USUAL_DAYS = 14
 
 
 def source_key(document: Document) -> str:
@@ -37,12 +40,34 @@ def backup(document: Document) -> Backup:
         vault_id=vault_of(item_id),
         policy_name=text(properties, "policyName"),
         protection_state=text(properties, "protectionState"),
+        policy_kind=text(properties, "policyType"),
+        soft_deleted=flag(properties, "isScheduledForDeferredDelete"),
+        purged_at=purged_at(properties),
+        disks=disk_choice(part(properties, "extendedProperties", "diskExclusionProperties")),
         health=text(properties, "healthStatus"),
         last_status=text(properties, "lastBackupStatus"),
         last_backup_at=moment(properties, "lastBackupTime"),
         last_point_at=moment(properties, "lastRecoveryPoint"),
         notes=health_notes(properties),
     )
+
+
+def purged_at(properties: Document) -> datetime | None:
+    """When soft-deleted data is gone for good. `deferredDeleteTimeInUTC` is when the deletion was asked
+    for."""
+    deleted_at = moment(properties, "deferredDeleteTimeInUTC")
+    if deleted_at is None or not flag(properties, "isScheduledForDeferredDelete"):
+        return None
+    return deleted_at + timedelta(days=whole(properties, "softDeleteRetentionPeriod") or _USUAL_DAYS)
+
+
+def disk_choice(exclusion: Document) -> DiskChoice | None:
+    """None when nothing is left out: no document, or a list of exclusions that is empty."""
+    luns = exclusion.get("diskLunList")
+    only_these = flag(exclusion, "isInclusionList")
+    if not isinstance(luns, list | tuple) or not (luns or only_these):
+        return None
+    return DiskChoice(luns=tuple(lun for lun in luns if isinstance(lun, int)), only_these=only_these)
 
 
 def health_notes(properties: Document) -> tuple[HealthNote, ...]:
@@ -58,11 +83,13 @@ def health_notes(properties: Document) -> tuple[HealthNote, ...]:
         if text(one, "title") != _ALL_IS_WELL
     ]
     if flag(properties, "isScheduledForDeferredDelete"):
-        # deferredDeleteTimeInUTC is when the deletion was asked for; the purge comes 14 days later.
+        purged = purged_at(properties)
+        when = f"on {purged:%Y-%m-%d %H:%M} UTC" if purged else "in some days"
         notes.append(
             HealthNote(
                 code="isScheduledForDeferredDelete",
-                message="Soft-deleted: its recovery points are purged 14 days after the deletion.",
+                message=f"Soft-deleted: its recovery points are purged {when}.",
+                recommendation="Undelete backups (a) brings them back until then.",
                 severity="Warning",
                 noted_at=moment(properties, "deferredDeleteTimeInUTC"),
             )

@@ -38,7 +38,10 @@ BACKUPS = f"""recoveryservicesresources
     lastBackup = properties.lastBackupTime,
     lastPoint = properties.lastRecoveryPoint,
     deleted = properties.isScheduledForDeferredDelete,
-    deletedAt = properties.deferredDeleteTimeInUTC
+    deletedAt = properties.deferredDeleteTimeInUTC,
+    deletedDays = properties.softDeleteRetentionPeriod,
+    policyKind = properties.policyType,
+    disks = properties.extendedProperties.diskExclusionProperties
 | order by id asc"""
 
 REPLICATIONS = f"""recoveryservicesresources

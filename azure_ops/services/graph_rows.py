@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from ..arm_ids import group_of, key_of, name_of, subscription_of, vault_of
-from ..model import Backup, Disk, FleetItem, HealthNote, PowerState, Replication, Vault
+from ..model import Backup, Disk, DiskChoice, FleetItem, HealthNote, PowerState, Replication, Vault
 from ..wire_values import parse_moment
-from .backup_documents import health_notes
+from .backup_documents import disk_choice, health_notes, purged_at
 from .compute_documents import power_state
 from .replication_documents import job_or_none, unless_none
 
@@ -63,6 +63,11 @@ class VmRow(_Row, gc=False):
     data_disks: list[DiskRow] | None = None
 
 
+class DisksRow(_Row, gc=False):
+    luns: list[int] | None = msgspec.field(name="diskLunList", default=None)
+    only_these: bool | None = msgspec.field(name="isInclusionList", default=None)
+
+
 class BackupRow(_Row, gc=False):
     id: str
     kind: Text = None
@@ -79,6 +84,9 @@ class BackupRow(_Row, gc=False):
     last_point: Text = None
     deleted: bool | None = None
     deleted_at: Text = None
+    deleted_days: float | None = None
+    policy_kind: Text = None
+    disks: DisksRow | None = None
 
 
 class ReplicationRow(_Row, gc=False):
@@ -179,25 +187,33 @@ def backup(row: BackupRow) -> tuple[str, Backup] | None:
     source = row.source or row.machine or row.resource
     if not source or (row.kind or "").lower() != "azureiaasvm":
         return None
+    deletion = {
+        "isScheduledForDeferredDelete": row.deleted,
+        "deferredDeleteTimeInUTC": row.deleted_at,
+        "softDeleteRetentionPeriod": row.deleted_days,
+    }
+    well = row.health == "Passed" and not row.deleted
     return key_of(source), Backup(
         item_id=row.id,
         vault_id=vault_of(row.id),
         policy_name=row.policy or "",
         protection_state=row.state or row.current_state or "",
+        policy_kind=row.policy_kind or "",
+        soft_deleted=bool(row.deleted),
+        purged_at=purged_at(deletion) if row.deleted else None,
+        disks=_choice(row.disks),
         health=row.health or "",
         last_status=row.last_status or "",
         last_backup_at=parse_moment(row.last_backup),
         last_point_at=parse_moment(row.last_point),
-        notes=()
-        if row.health == "Passed" and not row.deleted
-        else health_notes(
-            {
-                "healthDetails": row.details,
-                "isScheduledForDeferredDelete": row.deleted,
-                "deferredDeleteTimeInUTC": row.deleted_at,
-            }
-        ),
+        notes=() if well else health_notes({"healthDetails": row.details, **deletion}),
     )
+
+
+def _choice(row: DisksRow | None) -> DiskChoice | None:
+    if row is None:
+        return None
+    return disk_choice({"diskLunList": row.luns, "isInclusionList": row.only_these})
 
 
 def replication(row: ReplicationRow) -> tuple[str, Replication] | None:

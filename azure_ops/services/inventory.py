@@ -50,8 +50,20 @@ async def read_backups(session: Session) -> dict[str, Backup]:
     try:
         rows = await read_rows(session, graph_queries.BACKUPS, graph_rows.BackupRow, "Backup items")
     except GRAPH_REFUSED:
-        return _merged(await _per_vault(session, backup.list_vault_items))
-    return dict(pair for pair in map(graph_rows.backup, rows) if pair)
+        of_vaults = await _per_vault(session, backup.list_vault_items)
+        return best_of_each(pair for of_one in of_vaults for pair in of_one.items())
+    return best_of_each(pair for pair in map(graph_rows.backup, rows) if pair)
+
+
+def best_of_each(pairs: Iterable[tuple[str, Backup]]) -> dict[str, Backup]:
+    """A VM may be protected in one vault while another one still holds what was deleted there: a soft-deleted
+    item must not hide the living one."""
+    found: dict[str, Backup] = {}
+    for key, item in pairs:
+        known = found.get(key)
+        if known is None or not item.soft_deleted or known.soft_deleted:
+            found[key] = item
+    return found
 
 
 async def read_replications(session: Session) -> dict[str, Replication]:

@@ -88,6 +88,15 @@ def test_ages(seconds: float | None, short: str, running: str) -> None:
         (backup(last_status="Failed"), "2h 03m ✖ failed", Tone.BAD),
         (backup(last_status="CompletedWithWarnings"), "2h 03m ▲", Tone.WARN),
         (backup(protection_state="IRPending", last_point_at=None), "◐ first due", Tone.WARN),
+        (backup(protection_state="BackupsSuspended"), "2h 03m ■ stopped", Tone.WARN),
+        (
+            backup(
+                protection_state="ProtectionStopped", soft_deleted=True, purged_at=ago(days=-13, hours=-5)
+            ),
+            "✖ deleted 13d",
+            Tone.BAD,
+        ),
+        (backup(soft_deleted=True), "✖ deleted", Tone.BAD),
         (backup(protection_state="ProtectionStopped"), "2h 03m ■ stopped", Tone.WARN),
         (None, "none ✖", Tone.BAD),
     ],
@@ -167,6 +176,7 @@ def test_a_filter_finds_words_that_no_column_shows() -> None:
     text = search_text(vm(backup=backup(policy_name="gold"), replication=None))
     assert "gold" in text
     assert "unreplicated" in text
+    assert "soft-deleted" in search_text(vm(backup=backup(soft_deleted=True)))
 
 
 def test_points() -> None:
