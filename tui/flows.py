@@ -50,9 +50,9 @@ class Flows:
         if not isinstance(target, FleetItem):
             return ""
         unread = self._app.state.unread()
-        if action.azure_operation and target.replication is None and "replication" in unread:
+        if "replication" in action.needs and target.replication is None and "replication" in unread:
             return "Its replication has not been read yet."
-        if action.id == "backup-now" and target.backup is None and "backup" in unread:
+        if "backup" in action.needs and target.backup is None and "backup" in unread:
             return "Its backup has not been read yet."
         if target.vm_unread and not action.azure_operation and action.id != "backup-now":
             return "The virtual machine itself has not been read yet."

@@ -30,8 +30,10 @@ def why_not(target: FleetItem | Job) -> str | None:
         return "it is not backed up by any vault"
     if not target.exists:
         return "the virtual machine is gone; only its backups are left"
-    if target.backup.protection_state.lower() in ("protectionstopped", "backupssuspended"):
-        return f"its protection is stopped ({target.backup.protection_state})"
+    if target.backup.soft_deleted:
+        return "its backups are deleted; undelete them first"
+    if target.backup.stopped:
+        return f"its protection is stopped ({target.backup.protection_state}); resume it first"
     return None
 
 
@@ -127,6 +129,7 @@ BACKUP_NOW = Action(
     title="Back up now",
     target=TargetKind.VM,
     risk=Risk.CREATES,
+    needs=("backup",),
     permissions=(PERMISSION,),
     why_not=why_not,
     choices=choices,

@@ -6,10 +6,11 @@ The console imports this for titles, risks and reasons; only the engine calls `c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..services.session import Session
 
 Target = FleetItem | Job
+Value = TypeVar("Value")
 
 
 class TargetKind(StrEnum):
@@ -60,6 +62,14 @@ class Context(msgspec.Struct, frozen=True):
     session: Session
     jobs: Mapping[str, Job]
     """Everybody's jobs as last listed, by id in lower case."""
+    shared: dict[str, asyncio.Future[Any]] = msgspec.field(default_factory=dict)
+
+    async def once(self, what: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """What several rows of one form or plan need is read for the first of them."""
+        if what not in self.shared:
+            self.shared[what] = asyncio.ensure_future(read())
+        found: Value = await asyncio.shield(self.shared[what])
+        return found
 
     def now(self) -> datetime:
         """The service's clock."""
@@ -73,6 +83,11 @@ class Action(msgspec.Struct, frozen=True):
     title: str
     target: TargetKind
     risk: Risk
+    needs: tuple[str, ...] = ("vm",)
+    """The parts of a row (`vm`, `backup`, `replication`) without which it cannot be planned. A region that is
+    down takes the VM and perhaps its backup vault with it: that must not be in the way of its failover."""
+    without_vm: bool = False
+    """Also when the VM itself is gone: it is about what is left of it."""
     azure_operation: str = ""
     """Matched against the replicated item's `allowedOperations`; empty when Azure has no such list."""
     permissions: tuple[str, ...] = ()

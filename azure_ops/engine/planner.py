@@ -140,12 +140,11 @@ class Planner:
         item = self._watcher.item(key.lower())
         if item is None:
             raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
-        needed = needed_part(action)
-        limits_s = {part: BESIDES_S for part in ("vm", "backup", "replication") if part != needed}
+        limits_s = {part: BESIDES_S for part in ("vm", "backup", "replication") if part not in action.needs}
         row, problems = await read_parts(self._session, item, limits_s=limits_s)
         for part, problem in problems.items():
-            gone = part == "vm" and isinstance(problem, NotFound) and not action.azure_operation
-            if part == needed or gone:
+            gone = part == "vm" and isinstance(problem, NotFound) and not action.without_vm
+            if part in action.needs or gone:
                 raise problem
         self._unread[row.key] = problems
         self._watcher.lay_over(row)
@@ -154,7 +153,8 @@ class Planner:
     async def _make(
         self, action: Action, targets: Sequence[FleetItem | Job], answers: Mapping[str, str]
     ) -> KeptPlan:
-        drafts = await asyncio.gather(*(self._draft(action, target, answers) for target in targets))
+        context = self.context()
+        drafts = await asyncio.gather(*(self._draft(action, context, target, answers) for target in targets))
         missing = await asyncio.gather(*(self._permissions(draft) for draft in drafts))
         kept = assemble(action, answers, targets, drafts, missing, self._session.service_now())
         self._plans[kept.plan.id] = kept
@@ -163,7 +163,9 @@ class Planner:
             self.used(next(iter(self._plans)))
         return kept
 
-    async def _draft(self, action: Action, target: FleetItem | Job, answers: Mapping[str, str]) -> Draft:
+    async def _draft(
+        self, action: Action, context: Context, target: FleetItem | Job, answers: Mapping[str, str]
+    ) -> Draft:
         reason = action.why_not(target)
         if reason is not None:
             return Draft(refused=(reason,))
@@ -180,7 +182,7 @@ class Planner:
             checks = preflight.job_checks(target, self._board.operations.values())
         async with self._reads:
             try:
-                draft = await action.plan(self.context(), target, answers)
+                draft = await action.plan(context, target, answers)
             except RecoveryError as problem:
                 amend = isinstance(problem, Refused) and bool(answers)
                 reason = str(problem) if amend else f"the plan cannot be made: {problem}"
@@ -204,14 +206,6 @@ class Planner:
             else:
                 checks.append(preflight.permission_check(missing, name))
         return checks
-
-
-def needed_part(action: Action) -> str:
-    """The part of a row without which the action cannot be planned. A region that is down takes the VM and
-    perhaps its backup vault with it: that must not be in the way of its failover."""
-    if action.azure_operation:
-        return "replication"
-    return "backup" if action.id == "backup-now" else "vm"
 
 
 def known_target(job: Job, listed: Job | None) -> Job:

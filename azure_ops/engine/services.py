@@ -10,6 +10,7 @@ from typing import Any
 from .. import paths, wire
 from ..cloud import CloudSettings
 from ..journal.store import Entry, Journal
+from ..model import Phase
 from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
@@ -82,4 +83,6 @@ class Services:
 
     def _operation_ended(self, entry: Entry) -> None:
         self.details.forget(entry.target_key)
+        if entry.phase is Phase.SUCCEEDED:
+            self.focus.made(entry.target_key, entry.target_id)
         self.watcher.poke()

@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from ..arm_ids import vault_of
 from ..errors import RecoveryError
-from ..model import FleetItem, Operation, SourceState
+from ..model import Backup, FleetItem, Operation, SourceState
 from ..services.request_log import action_of, scope_of
 from ..services.throttling import KEPT, POLLING_LEAVES, leaving
 from .details import read_parts
@@ -54,6 +57,7 @@ class FocusReader:
         self._machines_read: dict[str, float] = {}
         self._kept: list[RecoveryError] = []
         self._polled_at: datetime | None = None
+        self._made: dict[str, str] = {}
 
     def look(self, keys: Iterable[str], job_ids: Iterable[str], *, looking: bool) -> None:
         wanted = tuple(dict.fromkeys(key.lower() for key in keys))[:ROWS_IN_TURN]
@@ -73,6 +77,14 @@ class FocusReader:
                 self._glow[operation.target_key] = AFTERGLOW
                 self._news.set()
         self._seen = newest
+
+    def made(self, key: str, item_id: str) -> None:
+        """A row may have got a backup item that the fleet query will know of only in a while."""
+        item = self._watcher.item(key)
+        if item is not None and item.backup is None and "/protecteditems/" in item_id.lower():
+            self._made[key] = item_id
+            self._glow[key] = AFTERGLOW
+            self._news.set()
 
     async def run(self) -> None:
         while True:
@@ -101,9 +113,16 @@ class FocusReader:
                 self._glow.pop(key, None)
                 continue
             await self._pace.turn(*row_budget(item))
-            row, problems = await read_parts(self._session, item, machine=self._machine_due(key))
+            row, problems = await self._read_row(item)
             self._kept += [problem for problem in problems.values() if problem.code == KEPT]
             self._watcher.lay_over(row)
+
+    async def _read_row(self, item: FleetItem) -> tuple[FleetItem, dict[str, RecoveryError]]:
+        machine = self._machine_due(item.key)
+        made = self._made.pop(item.key, "") if item.backup is None else ""
+        unread = Backup(item_id=made, vault_id=vault_of(made)) if made else item.backup
+        row, problems = await read_parts(self._session, replace(item, backup=unread), machine=machine)
+        return replace(row, backup=None) if made and row.backup is unread else row, problems
 
     def _tell_pause(self) -> None:
         """Below the fleet, like a source of it that failed."""
