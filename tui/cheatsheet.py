@@ -27,7 +27,7 @@ def page() -> str:
 
 
 def _code(key: Key) -> str:
-    return " ".join(f"`{each}`" for each in key.shown.split(" "))
+    return " ".join(f"`{each}`" for each in key.shown.split(" ")) if key.keys else "`a` or `:`"
 
 
 if __name__ == "__main__":

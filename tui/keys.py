@@ -18,7 +18,8 @@ class Key(msgspec.Struct, frozen=True):
     id: str
     """Of an action in `azure_ops.actions`, or of a command of the console."""
     keys: tuple[str, ...]
-    """As Textual names them, or a single character."""
+    """As Textual names them, or a single character. Empty: reached by menu and palette, unless the user gives
+    it one."""
     title: str
     section: str
     short: str = ""
@@ -66,6 +67,12 @@ TABLE: tuple[Key, ...] = (
     Key("failover", ("O",), "Fail over", ACT, "Failover"),
     Key("commit-failover", ("C",), "Commit the failover", ACT, "Commit"),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
+    Key("protect", (), "Enable backup: vault, policy, disks", ACT),
+    Key("change-policy", (), "Change the backup policy or the disks it covers", ACT),
+    Key("stop-protection", (), "Stop backup, keep the recovery points", ACT),
+    Key("resume-protection", (), "Resume backup", ACT),
+    Key("delete-backups", (), "Stop backup, delete the recovery points", ACT),
+    Key("undelete-backups", (), "Undelete backups while soft delete has them", ACT),
     Key("palette", (":", "ctrl+p"), "Find anything: VMs, actions, commands", TOOL),
     Key("help", ("?",), "This help", TOOL, "Help"),
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
@@ -127,7 +134,7 @@ class KeyTable:
     def shown(self, id: str) -> str:
         """The key as the user reads it, empty when the id has none."""
         key = self._by_id.get(id)
-        return display(key.keys[0]) if key else ""
+        return display(key.keys[0]) if key and key.keys else ""
 
     def keymap(self) -> dict[str, str]:
         """The user's keys, by binding id, for `App.set_keymap`."""
@@ -140,12 +147,15 @@ class KeyTable:
 
 
 def bindings(ids: Iterable[str], action: str) -> list[Binding]:
-    """Bindings of a screen for these ids, each calling `action_NAME(id)`."""
+    """Bindings of a screen for these ids, each calling `action_NAME(id)`. What has no key is bound to a name
+    that no terminal sends, so that the user's keymap finds it."""
     from textual.binding import Binding
 
     wanted = set(ids)
     return [
-        Binding(",".join(key.keys), f"{action}('{key.id}')", key.title, show=False, id=key.id)
+        Binding(
+            ",".join(key.keys) or f"none-{key.id}", f"{action}('{key.id}')", key.title, show=False, id=key.id
+        )
         for key in TABLE
         if key.id in wanted
     ]

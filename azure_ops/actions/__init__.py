@@ -5,11 +5,15 @@ from __future__ import annotations
 from ..errors import Refused
 from .backup_now import BACKUP_NOW
 from .cancel_job import CANCEL_JOB
+from .change_policy import CHANGE_POLICY, RESUME_PROTECTION
 from .clean_up_test_failover import CLEAN_UP_TEST_FAILOVER
 from .commit_failover import COMMIT_FAILOVER
+from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .failover import FAILOVER
+from .protect import PROTECT
 from .snapshot_disks import SNAPSHOT_DISKS
 from .spec import Action
+from .stop_protection import STOP_PROTECTION
 from .test_failover import TEST_FAILOVER
 
 ALL: tuple[Action, ...] = (
@@ -19,6 +23,12 @@ ALL: tuple[Action, ...] = (
     CLEAN_UP_TEST_FAILOVER,
     FAILOVER,
     COMMIT_FAILOVER,
+    PROTECT,
+    CHANGE_POLICY,
+    STOP_PROTECTION,
+    RESUME_PROTECTION,
+    DELETE_BACKUPS,
+    UNDELETE_BACKUPS,
     CANCEL_JOB,
 )
 

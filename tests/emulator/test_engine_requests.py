@@ -24,6 +24,8 @@ from ..support import Emulator
 from .sessions import fleet, session_on
 
 Sent = list[tuple[str, str, str]]
+QUESTIONS = ("/Microsoft.ResourceGraph/resources", "/backupStatus")
+"""These POSTs change nothing."""
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
     async def watching(self: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> Any:
         parts = urlsplit(str(url))
-        if method in ("POST", "PUT", "PATCH", "DELETE") and "ResourceGraph" not in parts.path:
+        if method in ("POST", "PUT", "PATCH", "DELETE") and not parts.path.endswith(QUESTIONS):
             data = options.get("data")
             body = data.decode() if isinstance(data, bytes) else str(data or "")
             seen.append((method, unquote(parts.path) + "?" + parts.query, body))
@@ -62,7 +64,16 @@ def entry_of(session: Session, action: str, target: FleetItem | None, step: Step
         target_id=step.target_id,
         request_id=str(uuid.uuid4()),
         arguments=step.arguments,
-        plan=Plan(id="plan", action=action, title="", risk=Risk.LOOK, keys=(), names=(), consequences=()),
+        plan=Plan(
+            id="plan",
+            action=action,
+            title="",
+            risk=Risk.LOOK,
+            keys=(),
+            names=(),
+            consequences=(),
+            requests=(step.request,),
+        ),
         confirmed_by="test",
         created_at=now,
         service_created_at=now,
@@ -105,6 +116,12 @@ async def answers_for(session: Session, action: str, item: FleetItem) -> dict[st
         ("failover", "app-01", {}),
         ("failover", "app-01", {"shut-down": "no", "point": "latest-app-consistent"}),
         ("commit-failover", "file-01", {}),
+        ("protect", "jump-01", {}),
+        ("protect", "jump-01", {"disks": "os"}),
+        ("change-policy", "app-01", {"disks": "all", "leave-out": "0"}),
+        ("stop-protection", "app-01", {}),
+        ("resume-protection", "print-01", {}),
+        ("delete-backups", "app-01", {}),
     ],
 )
 async def test_what_is_planned_is_what_is_sent(
@@ -129,7 +146,8 @@ async def test_what_is_planned_is_what_is_sent(
         check_same(step.request, sent.pop())
         found = await verb.find(context, entry)
         assert found is not None
-        assert found.job_id.lower() == submitted.job_id.lower()
+        # The change of a backup item tells its job only when it is done.
+        assert submitted.job_id.lower() in ("", found.job_id.lower())
         other = msgspec.structs.replace(
             entry, request_id=str(uuid.uuid4()), arguments={**entry.arguments, "tag": str(uuid.uuid4())}
         )

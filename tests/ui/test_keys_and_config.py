@@ -22,7 +22,7 @@ def test_ids_are_unique() -> None:
 
 
 def test_keys_that_act_are_upper_case_and_all_others_are_not() -> None:
-    for key in keys.TABLE:
+    for key in (key for key in keys.TABLE if key.keys):
         acts = key.section == keys.ACT and key.id != "menu"
         upper = key.keys[0].isalpha() and key.keys[0].isupper()
         assert upper == acts or key.id == "bottom", key.id
@@ -43,6 +43,14 @@ def test_a_remap_moves_the_key() -> None:
     table = keys.KeyTable({"test-failover": "f5"})
     assert table.shown("test-failover") == "f5"
     assert table.shown("failover") == "O"
+
+
+def test_an_action_without_a_key_may_be_given_one() -> None:
+    assert keys.KeyTable().shown("protect") == ""
+    table = keys.KeyTable({"protect": "E"})
+    assert table.shown("protect") == "E"
+    assert table.keymap() == {"protect": "E"}
+    assert [binding.key for binding in keys.bindings(["protect"], "act")] == ["none-protect"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from azure_ops.actions.disk_choice import wording
 from azure_ops.model import Backup, Details, FleetItem, HealthNote, Replication
 from widgets.ages import here, zone_name
 from widgets.page import Page
@@ -33,7 +34,7 @@ def details_page(details: Details, now: datetime) -> Page:
         page.bullet(f"{fault.title} {fault.hint}", sign="▲", style="$text-warning")
     _vm(page, item)
     if item.backup:
-        _backup(page, item.backup, now)
+        _backup(page, item, item.backup, now)
     else:
         page.heading("Backup").text("Not protected by Azure Backup.")
     if item.replication:
@@ -73,10 +74,15 @@ def _notes(page: Page, notes: tuple[HealthNote, ...]) -> None:
             page.bullet(f"next step: {note.recommendation}", sign="→", style="$text-success")
 
 
-def _backup(page: Page, backup: Backup, now: datetime) -> None:
+def _backup(page: Page, item: FleetItem, backup: Backup, now: datetime) -> None:
     page.heading("Backup")
+    if backup.soft_deleted:
+        left = span(max((backup.purged_at - now).total_seconds(), 0)) if backup.purged_at else "some days"
+        page.bullet(f"Its backups are deleted and kept for {left} more.", "✖", "$text-error")
     page.pair("state", f"{backup.protection_state}, health {backup.health or 'not told'}")
-    page.pair("vault", backup.vault_name).pair("policy", backup.policy_name)
+    kind = {"V1": ", standard (V1)", "V2": ", enhanced (V2)"}.get(backup.policy_kind, "")
+    page.pair("vault", backup.vault_name).pair("policy", (backup.policy_name or "none") + kind)
+    page.pair("disks", wording(backup.disks, item.disks))
     page.pair("last backup", f"{backup.last_status or 'none'}, {_ago(backup.last_backup_at, now)}")
     page.pair("newest point", _ago(backup.last_point_at, now))
     _notes(page, backup.notes)

@@ -29,7 +29,7 @@ class Help(Dialog[None]):
             if key.section != section:
                 section = key.section
                 page.heading(section)
-            page.bullet(key.title, sign=fit(key.shown, KEY_WIDTH), sign_style="bold $accent")
+            page.bullet(key.title, sign=fit(key.shown or "a or :", KEY_WIDTH), sign_style="bold $accent")
         page.heading("Signs (each stands beside its word)")
         for sign, meaning in SIGNS:
             page.bullet(meaning, sign=fit(sign, KEY_WIDTH), sign_style="bold")
