@@ -199,7 +199,47 @@ def test_read_only_refuses_before_anything_is_asked(fast_emulator: Emulator, tmp
         user.presses("F")
         user.sees("This console is read-only")
         user.presses("a")
-        user.sees("0 of 7 are possible now")
+        user.sees("0 of 13 are possible now")
         assert fast_emulator.requests() == []
     finally:
         user.close()
+
+
+@pytest.mark.timeout(300)
+def test_protect_back_up_and_stop(user: User, fast_emulator: Emulator) -> None:
+    user.opens_fleet()
+    user.finds("jump-01")
+    user.presses("a")
+    user.sees("Actions on jump-01", "▶ S   Snapshot disks")
+    user.presses("down")
+    user.sees("▶ ·   Enable backup")
+    user.presses("enter")
+    user.sees("Enable backup of jump-01", "rsv-weu · DefaultPolicy", "instant restore 2 days")
+    user.answers_form(1)
+    user.confirms()
+    user.sees("Enabling backup of jump-01")
+    user.watches_to_the_end()
+    user.presses("escape")
+    user.sees("◐ first due")
+
+    user.finds("jump-01")
+    user.presses("B")
+    user.answers_form(1)
+    user.presses("enter")
+    user.sees("Started. Press 4")
+    user.sees("Backup of jump-01: done", "● file-system", most_s=120)
+
+    user.finds("jump-01")
+    user.presses(":")
+    user.sees("Find anything")
+    user.presses("stop backup, keep")
+    user.sees("▶ action    Stop backup, keep")
+    user.presses("enter")
+    user.sees("What is lost or cannot be undone") if user.size == BIG else user.sees("Go ahead")
+    user.confirms("jump-01")
+    user.watches_to_the_end()
+    user.presses("escape")
+    user.sees("■ stopped")
+    assert posts(fast_emulator, "/protectedItems/VM;iaasvmcontainerv2;rg-core-weu;jump-01") == 2
+    assert posts(fast_emulator, "/backup") == 1
+    assert user.ends() == 0

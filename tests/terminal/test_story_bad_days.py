@@ -136,7 +136,7 @@ def test_looking_around(user: User) -> None:
         ("d", "Virtual machine"),
         ("y", "virtualMachines/read"),
         ("?", "Lower case looks"),
-        ("a", "of 7 are possible now"),
+        ("a", "of 13 are possible now"),
     ):
         user.presses(key)
         user.sees(seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from azure_ops.backup_policies import (
     loss_of_points,
     meaning,
 )
-from azure_ops.errors import Refused
+from azure_ops.errors import NotAllowed, Refused
 from azure_ops.model import (
     Backup,
     Disk,
@@ -31,6 +32,7 @@ from azure_ops.model import (
     Vault,
 )
 from azure_ops.services import graph_rows, protection
+from azure_ops.services.azure_failures import from_refusal
 from azure_ops.services.backup_documents import backup
 from azure_ops.services.backup_documents import disk_choice as choice_of
 from azure_ops.services.backup_policy_documents import policy, vault_safety
@@ -311,3 +313,20 @@ def test_a_deleted_item_does_not_hide_the_living_one_of_another_vault() -> None:
     for order in ((dead, alive), (alive, dead)):
         assert best_of_each([("k", one) for one in order]) == {"k": alive}
     assert best_of_each([("k", dead)]) == {"k": dead}
+
+
+def test_a_linked_refusal_names_the_action_that_is_missing() -> None:
+    message = (
+        "The client has permission to perform action 'a/write' on scope '/vault', however it does not have "
+        "permission to perform action 'guard/read' on the linked scope(s) '/guard'."
+    )
+    error = SimpleNamespace(
+        response=SimpleNamespace(
+            headers={}, json=lambda: {"error": {"code": "LinkedAuthorizationFailed", "message": message}}
+        ),
+        status_code=403,
+    )
+    found = from_refusal(error, "Backup item")
+    assert isinstance(found, NotAllowed)
+    assert found.missing_action == "guard/read"
+    assert "at /guard" in found.hint
