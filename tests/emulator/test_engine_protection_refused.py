@@ -1,4 +1,4 @@
-"""Backups deleted and brought back through the engine; what is refused, before or by the service; and doubt."""
+"""Backups deleted and brought back through the engine; refusals, before or by the service; and doubt."""
 
 from __future__ import annotations
 
