@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -191,6 +192,9 @@ class Follower:
             self._watcher.saw_job(job)
             return entry, job
         await asyncio.sleep(self._pace.seconds(OPERATION_POLL_S))
+        address = jobs.poll_address(entry.resume)
+        if address:
+            await self._pace.turn(*jobs_budget(urlsplit(address).path))
         try:
             told = await jobs.operation_status(self._session, Submitted(resume=entry.resume))
         except RecoveryError as problem:
