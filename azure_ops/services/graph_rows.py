@@ -84,7 +84,7 @@ class BackupRow(_Row, gc=False):
     last_point: Text = None
     deleted: bool | None = None
     deleted_at: Text = None
-    deleted_days: float | None = None
+    deleted_days: float | str | None = None
     policy_kind: Text = None
     disks: DisksRow | None = None
 

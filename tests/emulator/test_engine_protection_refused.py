@@ -83,6 +83,25 @@ async def test_deleted_and_brought_back(world: EngineWorld) -> None:
     await console.until(lambda: backup_of(console, "app-01").protection_state == "Protected")
 
 
+async def test_marked_rows_are_deleted_by_one_plan_and_undeleted_though_an_answer_was_lost(
+    world: EngineWorld,
+) -> None:
+    console = await world.filled_console()
+    keys = [console.named(name).key for name in ("app-01", "mon-01", "jump-01")]
+    plan = await console.plan("delete-backups", keys)
+    assert plan.confirm_name == "2 VMs"
+    assert {loss.split(":")[0] for loss in plan.losses} == {"app-01", "mon-01"}
+    assert any(line.startswith("Left out: jump-01") for line in plan.consequences)
+    deletions = await done(world, console, await console.confirm(plan))
+    assert [operation.phase for operation in deletions] == [Phase.SUCCEEDED] * 2
+    await console.until(lambda: backup_of(console, "mon-01").soft_deleted)
+    plan = await console.plan("undelete-backups", keys[:2])
+    world.emulator.fault("reset", method="PUT", path="*/protectedItems/*", after=True, count=2)
+    for operation in await done(world, console, await console.confirm(plan)):
+        assert operation.phase is Phase.SUCCEEDED, operation.message
+        only_request_of(world, operation)
+
+
 async def test_a_vault_without_soft_delete_is_said_plainly(world: EngineWorld) -> None:
     console = await world.filled_console()
     config = f"{backup_of(console, 'app-01').vault_id}/backupconfig/vaultconfig"
