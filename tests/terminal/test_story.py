@@ -226,7 +226,7 @@ def test_protect_back_up_and_stop(user: User, fast_emulator: Emulator) -> None:
     user.presses("B")
     user.answers_form(1)
     user.presses("enter")
-    user.sees("Started. Press 4")
+    user.sees("On its way. Press 4")
     user.sees("Backup of jump-01: done", "● file-system", most_s=120)
 
     user.finds("jump-01")
