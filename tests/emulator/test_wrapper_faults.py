@@ -22,6 +22,8 @@ from tests.support import NOW, Emulator
 from .sessions import fleet, point_at, session_on
 from .wrapper_calls import Call, aim, every_wrapper, name_of
 
+CHANGING = ("POST", "PUT", "DELETE")
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
@@ -100,7 +102,7 @@ async def test_every_change_is_sent_once(world: Emulator, fault: str) -> None:
     lines: list[RequestLine] = []
     async with session_on(world, on_request=lines.append) as session:
         target = await aim(session)
-        for method in ("POST", "PUT"):
+        for method in CHANGING:
             world.fault(path="/subscriptions/*", method=method, count=10_000, **fields)
         lines.clear()
         calls = target.changes()
@@ -113,7 +115,7 @@ async def test_every_change_is_sent_once(world: Emulator, fault: str) -> None:
             assert isinstance(error, expected), (name, error)
             check_readable(name, error)
             assert certainly_not_done(error) == (expected in (Throttled, SignInNeeded)), name
-    assert len([line for line in lines if line.method in ("POST", "PUT")]) == len(calls)
+    assert len([line for line in lines if line.method in CHANGING]) == len(calls)
     ours = [call.keywords["client_request_id"] for call in calls]
     arrived = [one["client_request_id"] for one in world.requests() if one["client_request_id"] in ours]
     assert len(set(arrived)) == len(arrived), "one was sent twice"

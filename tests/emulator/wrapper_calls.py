@@ -25,6 +25,7 @@ from azure_ops.services import (
     inventory,
     jobs,
     permissions,
+    protection,
     resource_graph,
     site_recovery,
     vaults,
@@ -117,6 +118,10 @@ class Target:
             partial(backup.find_job, session, vault_id, item.key, now, "none"),
             partial(backup.similar_jobs, session, vault_id, item.key, "Backup", now),
             partial(backup.job_of, session, vault_id, urlsplit(self.operation).path.rsplit("/", 1)[-1]),
+            partial(protection.list_policies, session, vault_id),
+            partial(protection.protecting_vault, session, item.id, item.location),
+            partial(protection.read_safety, session, vault_id),
+            partial(protection.read_guard, session, vault_id),
         ]
 
     def _of_replication(self) -> list[Call]:
@@ -153,7 +158,8 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(11)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(12)]
+        stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
             partial(site_recovery.failover, session, item_id, point="", shut_down_source=True, **ours.pop()),
@@ -164,6 +170,8 @@ class Target:
             partial(site_recovery.refresh_vault_health, session, self.replication_vault, **ours.pop()),
             partial(backup.trigger, session, backup_id, until, **ours.pop()),
             partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
+            partial(protection.put_item, session, backup_id, stop, doing="stop", **ours.pop()),
+            partial(protection.delete_item, session, backup_id, **ours.pop()),
             partial(
                 compute.begin_snapshot,
                 session,
