@@ -46,7 +46,7 @@ class TableLines(LineView, Generic[Row]):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
-        self.empty_text = empty
+        self._empty_text = empty
         self.sort_column: str | None = None
         self.sort_descending = False
         self.cursor_key: str | None = None
@@ -58,6 +58,18 @@ class TableLines(LineView, Generic[Row]):
         self._placed_for = -1
         self._lines_to_repaint: dict[str, None] = {}
         self._repainting = False
+
+    @property
+    def empty_text(self) -> str:
+        """Said where there are no rows."""
+        return self._empty_text
+
+    @empty_text.setter
+    def empty_text(self, text: str) -> None:
+        if text != self._empty_text:
+            self._empty_text = text
+            if not self._order.shown:
+                self.refresh()
 
     @property
     def filter_text(self) -> str:

@@ -207,6 +207,12 @@ def test_an_early_fault_is_told_whole_on_a_small_screen(world: Emulator, tmp_pat
         user.close()
 
 
+def test_a_machine_without_points_says_so_when_that_is_known(user: User) -> None:
+    user.opens_fleet()
+    user.finds("jump-01")
+    user.sees("No recovery points")
+
+
 def test_q_quits_while_the_engine_is_out_of_reach(world: Emulator, tmp_path: Path) -> None:
     user = User(world, tmp_path, BIG)
     user.terminal.close()

@@ -320,9 +320,7 @@ class ConsoleScreen(Screen[None]):
             text = f"{faults[0].error.title} {faults[0].error.hint}"
         elif not self.console_app.state.complete:
             text = "Reading the fleet …"
-        if text != self.vms.empty_text:
-            self.vms.empty_text = text
-            self.vms.refresh()
+        self.vms.empty_text = text
 
     def operation_ended(self, operation: Operation) -> None:
         """What it did to the VM under the cursor is read at once."""
@@ -350,7 +348,6 @@ class ConsoleScreen(Screen[None]):
     def link_changed(self, state: str, line: str) -> None:
         if state == "lost" and not self.console_app.state.items:
             self.vms.empty_text = line
-            self.vms.refresh()
         self.header_changed(line if state != "connected" else "")
 
     def header_changed(self, trouble: str | None = None) -> None:
