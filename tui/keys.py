@@ -66,6 +66,8 @@ TABLE: tuple[Key, ...] = (
     Key("clean-up-test-failover", ("T",), "Tear the test failover down", ACT, "TearDown"),
     Key("failover", ("O",), "Fail over", ACT, "Failover"),
     Key("commit-failover", ("C",), "Commit the failover", ACT, "Commit"),
+    Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
+    Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
     Key("protect", (), "Enable backup: vault, policy, disks", ACT),
     Key("change-policy", (), "Change the backup policy or the disks it covers", ACT),
