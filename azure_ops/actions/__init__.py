@@ -11,6 +11,7 @@ from .commit_failover import COMMIT_FAILOVER
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .failover import FAILOVER
 from .protect import PROTECT
+from .replace_disks import REPLACE_DISKS
 from .restore_disks import RESTORE_DISKS
 from .restore_vm import RESTORE_VM
 from .snapshot_disks import SNAPSHOT_DISKS
@@ -33,6 +34,7 @@ ALL: tuple[Action, ...] = (
     UNDELETE_BACKUPS,
     RESTORE_DISKS,
     RESTORE_VM,
+    REPLACE_DISKS,
     CANCEL_JOB,
 )
 

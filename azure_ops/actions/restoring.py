@@ -45,7 +45,7 @@ def why_not(target: FleetItem | Job) -> str | None:
         return "this works on virtual machines"
     if target.backup is None:
         return "it is not backed up by any vault"
-    if any(note.code == "isScheduledForDeferredDelete" for note in target.backup.notes):
+    if target.backup.soft_deleted:
         return "its backups are deleted; undelete them first"
     if target.backup.last_point_at is None and target.backup.protection_state == "IRPending":
         return "it has no recovery point yet: its first backup has not been done"

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from azure_ops import wire
-from azure_ops.errors import Refused
+from azure_ops.errors import Busy, Refused
 from azure_ops.model import CheckState, FleetItem, Operation, Phase, Plan, Risk
 
 from ..support import Emulator
 from .engine_world import EngineWorld, Told, point_environment
 
+ACTIONS = ("restore-disks", "restore-vm", "replace-disks")
 VALIDATED = "Azure Backup would carry it out"
 
 
@@ -198,7 +199,7 @@ async def test_a_name_that_is_taken_is_refused_before_anything_is_asked(world: E
     assert world.emulator.requests() == []
 
 
-@pytest.mark.parametrize("action", ["restore-disks", "restore-vm"])
+@pytest.mark.parametrize("action", ACTIONS)
 async def test_what_the_validation_says_refuses_the_plan(world: EngineWorld, action: str) -> None:
     console = await world.filled_console()
     vm = vm_with_disks(console)
@@ -238,7 +239,7 @@ async def test_a_place_that_is_not_in_the_list_is_refused(world: EngineWorld) ->
     assert world.emulator.requests() == []
 
 
-@pytest.mark.parametrize("action", ["restore-disks", "restore-vm"])
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("after", [True, False], ids=["taken", "not taken"])
 async def test_a_restore_in_doubt_is_looked_up_and_sent_once(
     world: EngineWorld, action: str, *, after: bool
@@ -248,7 +249,7 @@ async def test_a_restore_in_doubt_is_looked_up_and_sent_once(
     world.emulator.fault("reset", method="POST", path="*/restore", after=after)
     ids = await console.confirm(plan)
     if after:
-        operation = await finish(world, console, ids, 400)
+        operation = await finish(world, console, ids, 3600)
         assert operation.phase is Phase.SUCCEEDED, operation.message
     else:
         await console.until(lambda: console.phase(ids[0]) is Phase.UNKNOWN)
@@ -266,3 +267,44 @@ async def test_a_restore_that_fails_says_why(world: EngineWorld) -> None:
     assert operation.phase is Phase.FAILED
     assert operation.error is not None
     assert operation.error.title.startswith(f"Restore of disks of {vm.name} failed")
+
+
+async def test_disks_are_replaced_and_the_old_ones_stay_behind(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    vm = vm_with_disks(console)
+    assert list(await form_of(console, "replace-disks", vm.key)) == ["point", "account"]
+    plan = await console.plan("replace-disks", [vm.key])
+    assert plan.refused == ()
+    assert (plan.risk, plan.confirm_name) == (Risk.CHANGES, vm.name)
+    assert plan.losses[0].startswith("app-01 forgets what was written after ")
+    assert any(vm.disks[0].name in line and "stay behind" in line for line in plan.consequences)
+    assert verdict(plan) is CheckState.OK
+    assert "targetResourceGroupId" not in body_of(plan)
+    with pytest.raises(Refused, match="name was not typed"):
+        await console.call(wire.Confirm(plan_id=plan.id, typed="", understood=True))
+    assert sent(world) == []
+    operation = await finish(world, console, await console.confirm(plan), 3600)
+    assert operation.phase is Phase.SUCCEEDED, operation.message
+    old = {disk.id.lower() for disk in vm.disks}
+    now = await console.call(wire.GetDetails(key=vm.key, fresh=True))
+    assert isinstance(now, wire.GotDetails)
+    assert not old & {disk.id.lower() for disk in now.details.item.disks}
+    assert len(now.details.item.disks) == len(vm.disks)
+    left = disks_in(world, vm.id.split("/providers/")[0])
+    states = {disk["properties"]["diskState"] for disk in left.values() if disk["id"].lower() in old}
+    assert states == {"Unattached"}
+    assert len(sent(world)) == 1
+
+
+async def test_nothing_is_replaced_while_a_backup_runs(world: EngineWorld) -> None:
+    first, second = await world.filled_console(), await world.filled_console()
+    vm = vm_with_disks(first)
+    plan = await second.plan("replace-disks", [vm.key])
+    ids = await first.start("backup-now", [vm.key])
+    await first.until(lambda: ids[0] in first.operations and first.operations[ids[0]].job_id)
+    await first.until(lambda: first.operations[ids[0]].job_id.lower() in first.jobs)
+    with pytest.raises(Busy, match="is held"):
+        await second.confirm(plan)
+    refused = await second.plan("replace-disks", [vm.key])
+    assert "is running; wait for its end" in refused.refused[0]
+    assert sent(world) == []

@@ -132,6 +132,8 @@ class Leaving(NamedTuple):
     fields: int
     ending: str
     dangerous: bool = False
+    in_footer: bool = True
+    """There is room for a few keys only."""
     words: tuple[str, ...] = ()
 
 
@@ -142,8 +144,8 @@ LEFT = (
     Leaving("commit-failover", "C", "file-01", 0, "/failoverCommit", dangerous=True, words=("westeurope",)),
     Leaving("backup-now", "B", "app-01", 1, "/backup"),
     Leaving("snapshot-disks", "S", "web-03", 2, ""),
-    Leaving("restore-disks", "D", "web-03", 4, "/restore"),
-    Leaving("restore-vm", "V", "web-03", 5, "/restore"),
+    Leaving("restore-disks", "D", "web-03", 4, "/restore", in_footer=False),
+    Leaving("restore-vm", "V", "web-03", 5, "/restore", in_footer=False),
 )
 
 
@@ -158,7 +160,8 @@ def test_leaving_in_the_middle_ends_the_looking_and_nothing_else(
     try:
         user.opens_fleet()
         user.finds(left.name, *left.words)
-        user.sees(f"{left.key} ")
+        if left.in_footer:
+            user.sees(f"{left.key} ")
         user.presses(left.key)
         if left.fields:
             user.answers_form(left.fields)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from azure_ops.actions import by_id, restore_disks, restore_places, restore_vm, restoring
+from azure_ops.actions import by_id, replace_disks, restore_disks, restore_places, restore_vm, restoring
 from azure_ops.errors import NotFound, Refused
 from azure_ops.model import (
     Backup,
@@ -16,7 +16,6 @@ from azure_ops.model import (
     Disk,
     Field,
     FleetItem,
-    HealthNote,
     Job,
     JobError,
     JobKind,
@@ -26,6 +25,7 @@ from azure_ops.model import (
     PointTier,
     PowerState,
     RecoveryPoint,
+    Replication,
 )
 from azure_ops.services import places
 from azure_ops.services.backup_job_documents import backup_job
@@ -77,13 +77,7 @@ def point(name: str = "1", hours: int = 2, tiers: str = "InstantRP HardenedRP", 
         (vm(backup=None), "not backed up"),
         (vm(backup=Backup(item_id="i", vault_id="v", protection_state="IRPending")), "no recovery point yet"),
         (
-            vm(
-                backup=Backup(
-                    item_id="i",
-                    vault_id="v",
-                    notes=(HealthNote(code="isScheduledForDeferredDelete", message="Soft-deleted"),),
-                )
-            ),
+            vm(backup=Backup(item_id="i", vault_id="v", soft_deleted=True)),
             "undelete them first",
         ),
         (Job(id="/j", kind=JobKind.BACKUP, operation="Backup", state=JobState.RUNNING), "virtual machines"),
@@ -215,6 +209,29 @@ def test_a_running_twin_in_the_same_network_is_a_warning() -> None:
     stopped = vm(power_state=PowerState.DEALLOCATED)
     assert restore_vm.twin_check(stopped, NETWORK, subnet).state is CheckState.OK
     assert restore_vm.twin_check(vm(), NETWORK, "").state is CheckState.OK
+
+
+def test_disks_are_replaced_only_where_there_is_a_machine_at_rest() -> None:
+    assert replace_disks.why_not(vm()) is None
+    assert "restore it as a new one" in (replace_disks.why_not(vm(exists=False)) or "")
+    assert "not backed up" in (replace_disks.why_not(vm(exists=False, backup=None)) or "")
+    job = Job(
+        id="/j", kind=JobKind.BACKUP, operation="Backup", title="Back up", state=JobState.RUNNING,
+        target_key=VM.lower(),
+    )  # fmt: skip
+    assert replace_disks.in_the_way(vm(), [job])[0].startswith("Back up of it is running")
+    ended = msgspec.structs.replace(job, state=JobState.SUCCEEDED)
+    other = msgspec.structs.replace(job, target_key="/other")
+    assert replace_disks.in_the_way(vm(), [ended, other]) == ()
+
+
+def test_a_replacement_warns_of_other_disks_and_of_replication() -> None:
+    assert replace_disks.further_checks(vm(), RestorePoint(point=point(disks_included=2))) == ()
+    odd = vm(replication=Replication(item_id="r", vault_id="v"))
+    checks = replace_disks.further_checks(odd, RestorePoint(point=point(disks_included=1)))
+    assert [check.label for check in checks] == ["The point has the disks that the VM has", "Not replicated"]
+    assert "1 in the point, 2 attached now" in checks[0].detail
+    assert "2h ago" in replace_disks.loss_line(vm(), RestorePoint(point=point()), NOW)
 
 
 def test_what_it_costs() -> None:
