@@ -54,7 +54,7 @@ class Flows:
             return "Its replication has not been read yet."
         if "backup" in action.needs and target.backup is None and "backup" in unread:
             return "Its backup has not been read yet."
-        if target.vm_unread and not action.azure_operation and action.id != "backup-now":
+        if target.vm_unread and "vm" in action.needs:
             return "The virtual machine itself has not been read yet."
         return ""
 

@@ -12,6 +12,11 @@ from widgets.page import Page
 
 FAILOVERS = frozenset({"UnplannedFailover", "TestFailover", "Failover", "PlannedFailover"})
 """Jobs whose duration is a recovery time."""
+RESTORES = frozenset({"Restore", "CrossRegionRestore"})
+FIRST_OUTPUTS = ("Target VM Name", "Target resource group", "Restored disk(s)", "Create VM Template Blob Uri")
+"""Of a restore: what is looked for first, on a screen that has no room for all."""
+WITHIN_OTHERS = ("Config Blob Name", "Config Blob Container Name")
+"""Parts of the blob's address, which is shown."""
 COARSE = "Azure Backup tells its progress in steps of up to 15 minutes; no news for that long is normal."
 STALE_AFTER_S = 120
 
@@ -97,10 +102,16 @@ def _state_line(page: Page, operation: Operation | None, job: Job | None) -> Non
 
 
 def errors(operation: Operation | None, job: Job | None) -> Page:
-    """Below the tree, which shows the job's own errors: what went wrong outside of it."""
+    """Below the tree, which shows the job's own errors: what went wrong outside of it, and what a restore
+    says of itself, more and more until its end: its targets, disks and template."""
     page = Page()
     if operation is not None and operation.error is not None and not (job and job.errors):
         _error(page, operation.error)
+    if job is not None and job.kind is JobKind.BACKUP and job.operation in RESTORES:
+        told = [label for label in FIRST_OUTPUTS if label in job.properties]
+        told += [label for label in job.properties if label not in (*FIRST_OUTPUTS, *WITHIN_OTHERS)]
+        for label in told:
+            page.bullet(f"{label}: {job.properties[label]}")
     return page
 
 

@@ -11,6 +11,9 @@ from .commit_failover import COMMIT_FAILOVER
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .failover import FAILOVER
 from .protect import PROTECT
+from .replace_disks import REPLACE_DISKS
+from .restore_disks import RESTORE_DISKS
+from .restore_vm import RESTORE_VM
 from .snapshot_disks import SNAPSHOT_DISKS
 from .spec import Action
 from .stop_protection import STOP_PROTECTION
@@ -29,6 +32,9 @@ ALL: tuple[Action, ...] = (
     RESUME_PROTECTION,
     DELETE_BACKUPS,
     UNDELETE_BACKUPS,
+    RESTORE_DISKS,
+    RESTORE_VM,
+    REPLACE_DISKS,
     CANCEL_JOB,
 )
 

@@ -62,6 +62,8 @@ class Context(msgspec.Struct, frozen=True):
     session: Session
     jobs: Mapping[str, Job]
     """Everybody's jobs as last listed, by id in lower case."""
+    fleet: Mapping[str, FleetItem] = {}
+    """The rows as last read, by key."""
     shared: dict[str, asyncio.Future[Any]] = msgspec.field(default_factory=dict)
 
     async def once(self, what: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:

@@ -65,7 +65,9 @@ class Planner:
         self._shown_at: dict[str, float] = {}
 
     def context(self) -> Context:
-        return Context(session=self._session, jobs=self._board.jobs)
+        snapshot = self._board.snapshot
+        fleet = snapshot.items if snapshot else {}
+        return Context(session=self._session, jobs=self._board.jobs, fleet=fleet)
 
     async def prepare(self, action_id: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
         """Raises Refused when the action is not possible on any of these targets."""

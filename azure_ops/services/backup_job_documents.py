@@ -5,6 +5,7 @@ Percentages are coarse and go backwards and are kept as what they are; `Cancella
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from ..arm_ids import key_of, request_path, subscription_of, vault_of
@@ -22,6 +23,7 @@ _TITLES = {
     "Undelete": "Undelete",
     "CrossRegionRestore": "Restore in the other region",
 }
+_SIGNATURE = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
 _ACTIONS = {0: "Invalid", 1: "Cancellable", 2: "Retriable"}
 
 
@@ -94,4 +96,9 @@ def _error(error: Document) -> JobError:
 
 def _facts(bag: Document) -> dict[str, str]:
     """The property bag; one of its keys ends with a space (`Recovery point time `)."""
-    return {str(key).strip(): without_secrets(str(v)) for key, v in bag.items() if v not in (None, "")}
+    return {str(key).strip(): _told(str(v)) for key, v in bag.items() if v not in (None, "")}
+
+
+def _told(value: str) -> str:
+    """The address of a blob without what signs it."""
+    return without_secrets(_SIGNATURE.sub(r"\1", value))

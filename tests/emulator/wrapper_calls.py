@@ -25,8 +25,10 @@ from azure_ops.services import (
     inventory,
     jobs,
     permissions,
+    places,
     protection,
     resource_graph,
+    restores,
     site_recovery,
     vaults,
 )
@@ -81,7 +83,8 @@ class Target:
     """The poll address of a backup."""
 
     def reads(self) -> list[Call]:
-        return [*self._of_fleet(), *self._of_backup(), *self._of_replication(), *self._of_jobs()]
+        groups = (self._of_fleet, self._of_backup, self._of_restores, self._of_replication, self._of_jobs)
+        return [call for of_one in groups for call in of_one()]
 
     def _of_fleet(self) -> list[Call]:
         session, item = self.session, self.item
@@ -124,6 +127,20 @@ class Target:
             partial(protection.read_guard, session, vault_id),
         ]
 
+    def _of_restores(self) -> list[Call]:
+        session, item = self.session, self.item
+        assert item.backup is not None
+        where = session, item.subscription_id, item.location
+        return [
+            partial(restores.read_point, session, item.backup.item_id, "12"),
+            partial(restores.region_of, session, self.vault.id),
+            partial(restores.validate, session, item.backup.item_id, "12", {"properties": {}}),
+            partial(places.groups, *where),
+            partial(places.accounts, *where),
+            partial(places.subnets, *where),
+            partial(places.subnet_of, session, item.id),
+        ]
+
     def _of_replication(self) -> list[Call]:
         session, item, vault_id = self.session, self.item, self.replication_vault
         assert item.replication is not None
@@ -158,7 +175,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(12)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(13)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -172,6 +189,7 @@ class Target:
             partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
             partial(protection.put_item, session, backup_id, stop, doing="stop", **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
+            partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(
                 compute.begin_snapshot,
                 session,

@@ -1,0 +1,148 @@
+"""Put a VM's disks back to a recovery point, in place: the VM stays, its present disks are left beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..model import Check, CheckState, FleetItem, Form, Job, JobKind, Risk
+from . import restore_places, restoring
+from .restore_disks import WRITE_DISK, cost_line, files_line
+from .restore_vm import WRITE_VM
+from .spec import Action, Context, Draft, TargetKind
+
+if TYPE_CHECKING:
+    from ..services.restores import RestorePoint
+
+
+def why_not(target: FleetItem | Job) -> str | None:
+    reason = restoring.why_not(target)
+    if reason is None and isinstance(target, FleetItem) and not target.exists:
+        return "the virtual machine is gone; restore it as a new one"
+    return reason
+
+
+async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
+    target = targets[0]
+    region = await restore_places.region_of(context, target)
+    point, account = await asyncio.gather(
+        restoring.points_field(context, target), restore_places.account_field(context, target, region)
+    )
+    return Form(fields=(point, account))
+
+
+class Chosen(NamedTuple):
+    found: RestorePoint
+    account: str
+    region: str
+
+
+async def _chosen(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Chosen:
+    """The answers, compared with what there is now. Raises Refused."""
+    region = await restore_places.region_of(context, target)
+    found, accounts = await asyncio.gather(
+        restoring.chosen_point(context, target, answers.get("point", "")),
+        restore_places.account_field(context, target, region),
+    )
+    return Chosen(found, restore_places.answer(accounts, answers.get("account", "")), region)
+
+
+async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
+    chosen = await _chosen(context, target, answers)
+    point = chosen.found.point
+    body = restoring.body_of(target, point.name, "OriginalLocation", chosen.account, chosen.region)
+    checks, refused = await restoring.judged(
+        context, target, chosen.found, body, *in_the_way(target, context.jobs.values())
+    )
+    return Draft(
+        steps=(restoring.step_of(target, f"Replacement of disks of {target.name}", point.name, body),),
+        consequences=_what_happens(target, chosen, context.now()),
+        losses=(loss_line(target, chosen.found, context.now()),),
+        checks=(*checks, *further_checks(target, chosen.found)),
+        permissions=(
+            (restoring.backup_of(target).vault_id, restoring.PERMISSION),
+            (target.id, WRITE_VM),
+            (target.id.split("/providers/", 1)[0], WRITE_DISK),
+            (chosen.account, restoring.READ_ACCOUNT),
+        ),
+        refused=refused,
+        amend=True,
+    )
+
+
+def in_the_way(target: FleetItem, jobs: Iterable[Job]) -> tuple[str, ...]:
+    """Azure replaces nothing while a backup or another restore of the VM runs."""
+    running = [
+        job.title or job.operation
+        for job in jobs
+        if job.kind is JobKind.BACKUP and job.target_key == target.key and not job.state.ended
+    ]
+    return (f"{running[0]} of it is running; wait for its end, or cancel it (K)",) if running else ()
+
+
+def _what_happens(target: FleetItem, chosen: Chosen, now: datetime) -> tuple[str, ...]:
+    names = ", ".join(disk.name for disk in target.disks) or "its present disks"
+    return (
+        f"{target.name} is stopped and deallocated and its disks are replaced by the point's; it keeps "
+        "its name, addresses and settings. Nobody reaches it meanwhile; half an hour is normal.",
+        restoring.point_line(chosen.found.point, now),
+        restoring.time_line(chosen.found.point),
+        f"The present disks stay behind, attached to nothing: {names}. They are the way back, and they cost "
+        "until somebody deletes them.",
+        cost_line(target),
+        files_line(chosen.account),
+    )
+
+
+def loss_line(target: FleetItem, found: RestorePoint, now: datetime) -> str:
+    from ..preflight import span
+
+    taken_at = found.point.taken_at
+    age = span((now - taken_at).total_seconds())
+    return (
+        f"{target.name} forgets what was written after {taken_at:%Y-%m-%d %H:%M:%S} UTC ({age} ago); only "
+        "the disks that stay behind have it."
+    )
+
+
+def further_checks(target: FleetItem, found: RestorePoint) -> tuple[Check, ...]:
+    checks = []
+    included = found.point.disks_included
+    if included is not None and included != len(target.disks):
+        checks.append(
+            Check(
+                label="The point has the disks that the VM has",
+                state=CheckState.WARNING,
+                detail=f"{included} in the point, {len(target.disks)} attached now",
+                fix="Only those of the point are replaced; make sure that they fit the others.",
+            )
+        )
+    if target.replication is not None:
+        checks.append(
+            Check(
+                label="Not replicated",
+                state=CheckState.WARNING,
+                detail="replication does not follow disks that are swapped",
+                fix="Expect to disable it and to enable it anew afterwards.",
+            )
+        )
+    return tuple(checks)
+
+
+REPLACE_DISKS = Action(
+    id="replace-disks",
+    title="Replace disks",
+    target=TargetKind.VM,
+    risk=Risk.CHANGES,
+    needs=("vm", "backup"),
+    permissions=(restoring.PERMISSION, WRITE_VM, WRITE_DISK, restoring.READ_ACCOUNT),
+    why_not=why_not,
+    choices=choices,
+    plan=plan,
+    run=restoring.run,
+    find=restoring.find,
+    many=False,
+    keywords=("restore", "in place", "original location", "roll back", "swap"),
+)

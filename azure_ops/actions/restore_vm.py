@@ -1,0 +1,226 @@
+"""Restore a backup as a new VM, beside the old one or in its stead."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import Refused
+from ..model import Check, CheckState, Field, FleetItem, Form, PowerState, Risk
+from . import restore_disks, restore_places, restoring
+from .spec import Action, Context, Draft, TargetKind
+
+if TYPE_CHECKING:
+    from ..services.restores import RestorePoint
+
+WRITE_VM = "Microsoft.Compute/virtualMachines/write"
+JOIN_SUBNET = "Microsoft.Network/virtualNetworks/subnets/join/action"
+LONGEST_NAME = 64
+LONGEST_WINDOWS_NAME = 15
+"""Of a computer's own name, which the restored disk brings along; the resource's may be longer."""
+SUFFIX = "-restored"
+MACHINES = "providers/Microsoft.Compute/virtualMachines"
+
+
+async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
+    target = targets[0]
+    region = await restore_places.region_of(context, target)
+    own = await restore_places.own_subnet(context, target)
+    point, group, subnet, account = await asyncio.gather(
+        restoring.points_field(context, target),
+        restore_places.group_field(context, target, region),
+        restore_places.subnet_field(context, target, region, own),
+        restore_places.account_field(context, target, region),
+    )
+    name = Field(
+        id="name",
+        label="Name of the new VM",
+        default=free_name(target.name, (item.name for item in context.fleet.values() if item.exists)),
+        help=f"letters, digits and hyphens, at most {LONGEST_NAME}",
+    )
+    return Form(fields=(point, name, group, subnet, account))
+
+
+def free_name(source: str, taken: Iterable[str]) -> str:
+    """`web-01-restored`, and with a number when that is somebody's."""
+    stem = re.sub(r"[^A-Za-z0-9-]+", "-", source).strip("-") or "vm"
+    known = {name.lower() for name in taken}
+    number = 1
+    while True:
+        ending = SUFFIX if number == 1 else f"{SUFFIX}-{number}"
+        name = stem[: LONGEST_NAME - len(ending)] + ending
+        if name.lower() not in known:
+            return name
+        number += 1
+
+
+def checked_name(answer: str) -> str:
+    """Raises Refused."""
+    name = answer.strip()
+    if not re.fullmatch(rf"[A-Za-z0-9](?:[A-Za-z0-9-]{{0,{LONGEST_NAME - 2}}}[A-Za-z0-9])?", name):
+        raise Refused(
+            f"{name[:80]!r} is no name for a VM.",
+            f"Letters, digits and hyphens within, at most {LONGEST_NAME} characters.",
+        )
+    return name
+
+
+class Chosen(NamedTuple):
+    found: RestorePoint
+    name: str
+    group: str
+    subnet: str
+    account: str
+    region: str
+    own_subnet: str
+    """Of the source VM."""
+
+    @property
+    def network(self) -> str:
+        return self.subnet.rsplit("/", 2)[0]
+
+
+async def _chosen(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Chosen:
+    """The answers, compared with what there is now. Raises Refused."""
+    name = checked_name(answers.get("name", ""))
+    region = await restore_places.region_of(context, target)
+    found, own, groups, subnets, accounts = await asyncio.gather(
+        restoring.chosen_point(context, target, answers.get("point", "")),
+        restore_places.own_subnet(context, target),
+        restore_places.group_field(context, target, region),
+        restore_places.subnet_field(context, target, region),
+        restore_places.account_field(context, target, region),
+    )
+    return Chosen(
+        found=found,
+        name=name,
+        group=restore_places.answer(groups, answers.get("group", "")),
+        subnet=restore_places.answer(subnets, answers.get("subnet", "")),
+        account=restore_places.answer(accounts, answers.get("account", "")),
+        region=region,
+        own_subnet=own,
+    )
+
+
+async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
+    chosen = await _chosen(context, target, answers)
+    fleet = context.fleet.values()
+    title = f"Restore of {target.name} as {chosen.name}"
+    body = _body(target, chosen)
+    checks, refused = await restoring.judged(
+        context, target, chosen.found, body, *taken(chosen.name, chosen.group, fleet)
+    )
+    return Draft(
+        steps=(restoring.step_of(target, title, chosen.found.point.name, body),),
+        consequences=_what_happens(target, chosen, context.now()),
+        checks=(
+            *checks,
+            twin_check(target, chosen.network, chosen.own_subnet),
+            *name_checks(chosen.name, chosen.found, fleet),
+        ),
+        permissions=(
+            (restoring.backup_of(target).vault_id, restoring.PERMISSION),
+            (chosen.group, WRITE_VM),
+            (chosen.network, JOIN_SUBNET),
+            (chosen.account, restoring.READ_ACCOUNT),
+        ),
+        refused=refused,
+        amend=True,
+    )
+
+
+def _body(target: FleetItem, chosen: Chosen) -> dict[str, Any]:
+    return restoring.body_of(
+        target,
+        chosen.found.point.name,
+        "AlternateLocation",
+        chosen.account,
+        chosen.region,
+        targetVirtualMachineId=f"{chosen.group}/{MACHINES}/{chosen.name}",
+        targetResourceGroupId=chosen.group,
+        virtualNetworkId=chosen.network,
+        subnetId=chosen.subnet,
+    )
+
+
+def _what_happens(target: FleetItem, chosen: Chosen, now: datetime) -> tuple[str, ...]:
+    from ..arm_ids import name_of
+
+    size = f", size {chosen.found.size}" if chosen.found.size else ""
+    return (
+        f"A new VM {chosen.name} is created and started in {name_of(chosen.group)}, {chosen.region}, network "
+        f"{name_of(chosen.network)}, subnet {name_of(chosen.subnet)}{size}.",
+        restoring.point_line(chosen.found.point, now),
+        restoring.time_line(chosen.found.point),
+        f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
+        "It is a plain VM: public addresses, load balancers, availability sets, extensions and backup do not "
+        "follow by themselves.",
+        f"{restore_disks.cost_line(target)} The running VM costs, too.",
+        restore_disks.files_line(chosen.account),
+    )
+
+
+def taken(name: str, group: str, fleet: Iterable[FleetItem]) -> tuple[str, ...]:
+    from ..arm_ids import name_of
+
+    new = f"{group}/{MACHINES}/{name}".lower()
+    if any(item.exists and item.key == new for item in fleet):
+        return (f"there is a VM {name} in {name_of(group)} already; choose another name",)
+    return ()
+
+
+def name_checks(name: str, found: RestorePoint, fleet: Iterable[FleetItem]) -> tuple[Check, ...]:
+    others = [item for item in fleet if item.exists and item.name.lower() == name.lower()]
+    elsewhere = ", ".join(f"{item.resource_group} in {item.location}" for item in others[:3])
+    long = found.os_type == "Windows" and len(name) > LONGEST_WINDOWS_NAME
+    checks = [
+        Check(
+            label="The name is free",
+            state=CheckState.WARNING if others else CheckState.OK,
+            detail=f"{name} exists in {elsewhere}" if others else name,
+            fix="Choose another name, so that nobody mistakes one for the other." if others else "",
+        )
+    ]
+    if long:
+        checks.append(
+            Check(
+                label="Fit for Windows",
+                state=CheckState.WARNING,
+                detail=f"{name} has more than {LONGEST_WINDOWS_NAME} characters",
+                fix="Azure may refuse it; a shorter name is safe.",
+            )
+        )
+    return tuple(checks)
+
+
+def twin_check(target: FleetItem, network: str, own_subnet: str) -> Check:
+    """The new VM believes that it is the old one: same computer name, same identity in its domain."""
+    beside = own_subnet.lower().startswith(f"{network.lower()}/") and target.exists
+    runs = beside and target.power_state is PowerState.RUNNING
+    return Check(
+        label="It does not meet its twin",
+        state=CheckState.WARNING if runs else CheckState.OK,
+        detail=f"{target.name} runs in the same network, and both think that they are it" if runs else "",
+        fix=f"Choose another network, or stop {target.name} first." if runs else "",
+    )
+
+
+RESTORE_VM = Action(
+    id="restore-vm",
+    title="Restore as new VM",
+    target=TargetKind.VM,
+    risk=Risk.COSTS,
+    needs=("backup",),
+    without_vm=True,
+    permissions=(restoring.PERMISSION, WRITE_VM, JOIN_SUBNET, restoring.READ_ACCOUNT),
+    why_not=restoring.why_not,
+    choices=choices,
+    plan=plan,
+    run=restoring.run,
+    find=restoring.find,
+    many=False,
+    keywords=("recover", "backup", "create", "alternate location"),
+)
