@@ -68,7 +68,7 @@ TABLE: tuple[Key, ...] = (
     Key("commit-failover", ("C",), "Commit the failover", ACT, "Commit"),
     Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
-    Key("replace-disks", ("R",), "Replace the VM's disks by those of a backup", ACT, "Replace"),
+    Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
     Key("protect", (), "Enable backup: vault, policy, disks", ACT),
     Key("change-policy", (), "Change the backup policy or the disks it covers", ACT),
