@@ -105,18 +105,16 @@ def program(argv: list[str], columns: int = 120, rows: int = 40) -> Iterator[Ter
         terminal.close()
 
 
+def settings_of(env: dict[str, str]) -> CloudSettings:
+    return CloudSettings(
+        name="custom", arm_endpoint=env["AZRECOVER_ARM_ENDPOINT"], ca_file=env["AZRECOVER_CA"]
+    )
+
+
 def stop_engine(env: dict[str, str]) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "azure_ops.engine",
-        "stop",
-        "--arm-endpoint",
-        env["AZRECOVER_ARM_ENDPOINT"],
-    ]
+    command = [sys.executable, "-m", "azure_ops.engine", "stop", *settings_of(env).to_argv()]
     subprocess.run(command, env=environment(env), cwd=ROOT, capture_output=True, check=False)
 
 
 def engine_pid(env: dict[str, str]) -> int:
-    settings = CloudSettings(name="custom", arm_endpoint=env["AZRECOVER_ARM_ENDPOINT"])
-    return int(json.loads(paths.lock_path(settings).read_text())["pid"])
+    return int(json.loads(paths.lock_path(settings_of(env)).read_text())["pid"])

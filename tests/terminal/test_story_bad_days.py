@@ -93,7 +93,7 @@ def test_a_state_folder_that_cannot_be_used_is_named(world: Emulator, tmp_path: 
         user.presses("escape")
         assert user.ends() == 0
     finally:
-        user.terminal.close()
+        user.close()
 
 
 @pytest.mark.timeout(240)
@@ -225,4 +225,4 @@ def test_q_quits_while_the_engine_is_out_of_reach(world: Emulator, tmp_path: Pat
         user.sees("The engine is out of reach", "q quits")
         assert user.ends() == 0
     finally:
-        user.terminal.close()
+        user.close()
