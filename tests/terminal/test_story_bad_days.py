@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -226,3 +227,39 @@ def test_q_quits_while_the_engine_is_out_of_reach(world: Emulator, tmp_path: Pat
         assert user.ends() == 0
     finally:
         user.close()
+
+
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 429, "retry_after": 1},
+    {"kind": "status", "status": 429},
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 503},
+    {"kind": "reset"},
+    {"kind": "slow", "delay_s": 0.5},
+    {"kind": "cut"},
+    {"kind": "malformed"},
+    {"kind": "expired-token"},
+)
+
+
+@pytest.mark.timeout(240)
+def test_every_fault_at_every_request_leaves_the_console_alive(user: User, world: Emulator) -> None:
+    """All that it reads goes wrong for a while, in each way: rows stay, keys work, and it recovers."""
+    user.opens_fleet()
+    user.finds("web-02")
+    for fault in FAULTS:
+        world.fault(path="*", count=60, **fault)
+        user.presses("r")
+        user.terminal.wait_for(lambda _: any(each["hits"] for each in world.faults()), 30)
+        user.presses("?")
+        user.sees("Lower case looks")
+        user.presses("escape")
+        user.sees_no_more("Lower case looks")
+        assert "▶  web-02" in user.terminal.text, fault
+        assert "Traceback" not in user.terminal.text, fault
+        world.clear_faults()
+    user.presses("r")
+    user.presses("d")
+    user.sees("Virtual machine", "web-02")
+    user.presses("escape")
+    assert user.ends() == 0
