@@ -10,9 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -26,26 +24,7 @@ from azure_ops.engine.lock import holder
 from azure_ops.errors import EngineUnavailable, Refused, StateUnusable, Unreachable
 
 from ..conftest import EmulatorFactory
-from ..support import Emulator
 from .engine_world import EngineWorld, Told, kill, point_environment
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short: a socket's path has little room."""
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
 
 
 async def until_gone(world: EngineWorld, within_s: float = 15) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,25 +12,8 @@ import pytest
 from azure_ops.engine.lock import holder
 from azure_ops.errors import EngineUnavailable
 
-from ..support import OPERATOR_CLIENT_ID, Emulator
-from .engine_world import EngineWorld, Told, point_environment
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
+from ..support import OPERATOR_CLIENT_ID
+from .engine_world import EngineWorld, Told
 
 
 async def command(*words: str) -> subprocess.CompletedProcess[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +32,6 @@ FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "409": ({"kind": "status", "status": 409, "code": "Conflict", "message": "Busy."}, {"Busy"}),
 }
 """The fault and the errors that may come of it."""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture

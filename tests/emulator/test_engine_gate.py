@@ -4,12 +4,8 @@ named twice, a plan that lay open, somebody else's job."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,25 +14,7 @@ from azure_ops import wire
 from azure_ops.errors import Busy, RecoveryError, Refused
 from azure_ops.model import Check, CheckState, FleetItem, Phase, Plan
 
-from ..support import Emulator
-from .engine_world import EngineWorld, Told, point_environment
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
+from .engine_world import EngineWorld, Told
 
 
 def message(console: Told, id_: str) -> str:

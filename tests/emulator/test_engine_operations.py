@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,27 +13,10 @@ from azure_ops import wire
 from azure_ops.errors import Busy, Refused
 from azure_ops.model import JobState, Operation, Phase, Risk
 
-from ..support import READER_CLIENT_ID, Emulator
-from .engine_world import EngineWorld, Told, point_environment
+from ..support import READER_CLIENT_ID
+from .engine_world import EngineWorld, Told
 
 DRILL_NETWORK = "vnet-drill-neu"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
 
 
 async def running(console: Told, ids: tuple[str, ...]) -> None:

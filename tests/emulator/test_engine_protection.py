@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from azure_ops import wire
 from azure_ops.errors import Refused
 from azure_ops.model import DiskChoice, Phase, Risk
 
-from ..support import Emulator
-from .engine_world import EngineWorld, point_environment
+from .engine_world import EngineWorld
 from .protection_steps import (
     backup_of,
     body_of,
@@ -25,24 +19,6 @@ from .protection_steps import (
     policy_named,
     set_immutability,
 )
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
-
 
 # enabling ---------------------------------------------------------------------------------------------------
 

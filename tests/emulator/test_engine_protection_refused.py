@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +11,8 @@ from azure_ops import wire
 from azure_ops.errors import NotFound, RecoveryError, Refused
 from azure_ops.model import Phase, Risk
 
-from ..support import READER_CLIENT_ID, Emulator
-from .engine_world import EngineWorld, Told, kill, point_environment
+from ..support import READER_CLIENT_ID
+from .engine_world import EngineWorld, Told, kill
 from .protection_steps import (
     backup_of,
     body_of,
@@ -28,24 +24,6 @@ from .protection_steps import (
     set_immutability,
     shorter_policy,
 )
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
-
 
 # deleting and undeleting ------------------------------------------------------------------------------------
 
@@ -250,6 +228,7 @@ async def test_an_engine_killed_while_it_sends_looks_it_up(world: EngineWorld, a
     plan = await console.plan("protect", [console.named("jump-01").key])
     world.emulator.fault("slow", method="PUT", path="*/protectedItems/*", delay_s=1.0, after=after)
     (id_,) = await console.confirm(plan)
+    await console.until(lambda: id_ in console.operations)
     await console.until(lambda: console.operations[id_].message == "being sent")
     dead = console.pid
     kill(dead)

@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,28 +14,10 @@ from azure_ops import wire
 from azure_ops.errors import Busy, Refused
 from azure_ops.model import CheckState, FleetItem, Operation, Phase, Plan, Risk
 
-from ..support import Emulator
-from .engine_world import EngineWorld, Told, point_environment
+from .engine_world import EngineWorld, Told
 
 ACTIONS = ("restore-disks", "restore-vm", "replace-disks")
 VALIDATED = "Azure Backup would carry it out"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def world(
-    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EngineWorld]:
-    point_environment(monkeypatch, emulator, folder)
-    made = EngineWorld(emulator)
-    yield made
-    await made.close()
 
 
 async def form_of(console: Told, action: str, key: str) -> dict[str, Any]:

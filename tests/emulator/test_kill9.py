@@ -7,11 +7,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -30,13 +28,6 @@ ROUNDS = 4 * len(MOMENTS)
 VMS = 100
 ACTIONS = ("backup-now", "test-failover", "failover")
 SENT_TO = ("*/backup", "*/testFailover", "*/unplannedFailover")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="azr-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture
