@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from .errors import RecoveryError
-from .model import Check, CheckState, FleetItem, Job, JobKind, Operation
+from .model import Check, CheckState, FleetItem, Job, JobKind, ManagedDisk, Operation
 
 FIGURE_OLD_S = 900
 """An RPO figure older than this says little: Azure calculates it every few minutes."""
@@ -20,10 +20,17 @@ DRILL_OLD_DAYS = 180
 AGENT_SOON_DAYS = 30
 
 
-def facts(target: FleetItem | Job) -> dict[str, str]:
+def facts(target: FleetItem | Job | ManagedDisk) -> dict[str, str]:
     """What a plan relies on, by a name for people; a difference means that the plan is no longer true."""
     if isinstance(target, Job):
         return {"job state": target.state_text or target.state, "may be cancelled": _yes(target.can_cancel)}
+    if isinstance(target, ManagedDisk):
+        return {
+            "disk state": target.state,
+            "attached to": target.attached_to,
+            "size": f"{target.size_gb} GB {target.sku}",
+            "made": f"{target.created_at:%Y-%m-%d %H:%M:%S}" if target.created_at else "",
+        }
     found = {
         "exists": _yes(target.exists),
         "power state": target.power_state,

@@ -22,6 +22,7 @@ from .model import (
     FleetItem,
     Form,
     Job,
+    Leftovers,
     Operation,
     Plan,
     RawDocument,
@@ -30,7 +31,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -99,6 +100,13 @@ class GiveUp(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class WriteHandover(Message, frozen=True, kw_only=True):
+    """Write down for the next shift what is going on and what is open."""
+
+    keys: dict[str, str] = {}
+    """By action id: the key that this console has for it."""
+
+
 class Refresh(Message, frozen=True, kw_only=True):
     pass
 
@@ -116,7 +124,18 @@ class Stop(Message, frozen=True, kw_only=True):
 
 
 Request = (
-    GetDetails | GetRaw | GetJob | Prepare | MakePlan | Confirm | GiveUp | Refresh | Pause | GetStatus | Stop
+    GetDetails
+    | GetRaw
+    | GetJob
+    | Prepare
+    | MakePlan
+    | Confirm
+    | GiveUp
+    | WriteHandover
+    | Refresh
+    | Pause
+    | GetStatus
+    | Stop
 )
 
 
@@ -182,6 +201,11 @@ class OperationsDelta(Message, frozen=True, kw_only=True):
     service_at: datetime | None = None
 
 
+class LeftoversTold(Message, frozen=True, kw_only=True):
+    leftovers: Leftovers
+    service_at: datetime
+
+
 class Requests(Message, frozen=True, kw_only=True):
     """The newest lines for the requests pane; older ones are dropped when a console is slow."""
 
@@ -242,11 +266,29 @@ class GotPlan(Message, frozen=True, kw_only=True):
     plan: Plan
 
 
+class HandoverWritten(Message, frozen=True, kw_only=True):
+    text: str
+    json: str
+    """The same for programs."""
+    path: str
+
+
 class GotStatus(Message, frozen=True, kw_only=True):
     status: EngineStatus
 
 
-Result = Prepared | Confirmed | Replanned | Done | GotDetails | GotRaw | GotJob | GotPlan | GotStatus
+Result = (
+    Prepared
+    | Confirmed
+    | Replanned
+    | Done
+    | GotDetails
+    | GotRaw
+    | GotJob
+    | GotPlan
+    | HandoverWritten
+    | GotStatus
+)
 
 
 class Reply(Message, frozen=True, kw_only=True):
@@ -266,6 +308,7 @@ FromEngine = (
     | FleetDelta
     | JobsDelta
     | OperationsDelta
+    | LeftoversTold
     | Requests
     | Notice
     | SignIn

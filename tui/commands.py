@@ -44,7 +44,9 @@ class Commands:
 
     def act(self, action_id: str) -> None:
         action = ACTIONS.get(action_id)
-        if action is not None:
+        if action is not None and action.target is TargetKind.DISK:
+            self.loose_ends()
+        elif action is not None:
             self._app.flows.start(action_id, self.targets(action.target))
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
@@ -52,6 +54,8 @@ class Commands:
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
+        if kind is TargetKind.DISK:
+            return []
         return self._screen.vms_under_cursor()
 
     def menu(self) -> None:
@@ -60,6 +64,8 @@ class Commands:
         found: list[Entry] = []
         subject = ""
         for action in ACTIONS.values():
+            if action.target is TargetKind.DISK:
+                continue
             targets = self.targets(action.target)
             reason = ""
             if not targets:
@@ -132,15 +138,20 @@ class Commands:
         return row.id if isinstance(row, Job) else ""
 
     def copy(self) -> None:
-        arm_id = self._arm_id()
+        self.copy_id(self._arm_id())
+
+    def copy_id(self, arm_id: str) -> None:
         if arm_id:
             self._app.copy_to_clipboard(visible(arm_id))
             self._app.tell(arm_id, title="Sent to your terminal's clipboard (OSC 52)")
 
     def portal(self) -> None:
+        self.show_portal(self._arm_id())
+
+    def show_portal(self, arm_id: str) -> None:
         from .screens.dialog import Message
 
-        arm_id, base = self._arm_id(), PORTALS.get(self._app.settings.name, "")
+        base = PORTALS.get(self._app.settings.name, "")
         if not base:
             self._app.tell("The portal shows the public clouds; this is an endpoint of your own.", "warning")
         elif arm_id:
@@ -156,6 +167,22 @@ class Commands:
             self._app.push_screen(
                 Message("Azure portal", page.note("It is in your terminal's clipboard too.", 0))
             )
+
+    def loose_ends(self) -> None:
+        from .screens.loose_ends import LooseEndsScreen
+
+        self._app.push_screen(LooseEndsScreen(self._app))
+
+    def handover(self) -> None:
+        self._later(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        from .screens.dialog import Message
+
+        shown = {id: self._app.keys.shown(id) for id in ACTIONS}
+        answer = await self._app.link.ask(wire.WriteHandover(keys=shown), wire.HandoverWritten, 120)
+        page = Page().note(f"Written to {answer.path}, readable by you alone.", 0).blank()
+        self._app.push_screen(Message("Handover", page.verbatim(answer.text)))
 
     def refresh(self) -> None:
         self._later(self._refresh())

@@ -12,7 +12,7 @@ from azure_ops import wire
 from azure_ops.actions import ALL
 from azure_ops.actions.spec import Action, Target
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Plan, Risk
+from azure_ops.model import FleetItem, Job, Plan, Risk
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ READ_ONLY_REASON = "This console is read-only."
 
 
 def key_of(target: Target) -> str:
-    return target.key if isinstance(target, FleetItem) else target.id
+    return target.id if isinstance(target, Job) else target.key
 
 
 def name_of(target: Target) -> str:
-    return visible(target.name if isinstance(target, FleetItem) else target.title or target.operation)
+    return visible((target.title or target.operation) if isinstance(target, Job) else target.name)
 
 
 class Flows:

@@ -9,6 +9,7 @@ from .change_policy import CHANGE_POLICY, RESUME_PROTECTION
 from .clean_up_test_failover import CLEAN_UP_TEST_FAILOVER
 from .commit_failover import COMMIT_FAILOVER
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
+from .delete_disk import DELETE_DISK
 from .failover import FAILOVER
 from .protect import PROTECT
 from .replace_disks import REPLACE_DISKS
@@ -36,6 +37,7 @@ ALL: tuple[Action, ...] = (
     RESTORE_VM,
     REPLACE_DISKS,
     CANCEL_JOB,
+    DELETE_DISK,
 )
 
 

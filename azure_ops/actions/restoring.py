@@ -223,7 +223,12 @@ def step_of(target: FleetItem, title: str, point_name: str, body: dict[str, Any]
     return Step(
         title=title,
         target_id=item_id,
-        arguments={"point": point_name, "body": text, "vm_key": target.key},
+        arguments={
+            "point": point_name,
+            "body": text,
+            "vm_key": target.key,
+            "disks": "\n".join(disk.id for disk in target.disks),
+        },
         request=PlannedRequest(method="POST", url=f"{path}?api-version={api_version_of(item_id)}", body=text),
     )
 

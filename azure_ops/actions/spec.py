@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, Risk
+from ..model import Check, Fact, FleetItem, Form, Job, ManagedDisk, PlannedRequest, Risk
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
     from ..journal.store import Entry
     from ..services.session import Session
 
-Target = FleetItem | Job
+Target = FleetItem | Job | ManagedDisk
 Value = TypeVar("Value")
 
 
 class TargetKind(StrEnum):
     VM = "vm"
     JOB = "job"
+    DISK = "disk"
+    """A managed disk by itself: it has no row, the loose ends name it."""
 
 
 class Step(Fact, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from .. import wire
 from ..errors import EngineUnavailable, NotFound, RecoveryError
 from ..model import Details, FleetItem, Job
 from ..services.throttling import LOOKING_LEAVES, leaving
+from .leftovers import FRESH_S
 
 if TYPE_CHECKING:
     from .console import Console
@@ -60,6 +61,7 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
 async def _service_result(services: Services, console: Console, request: wire.Request) -> wire.Result:
     match request:
         case wire.Refresh():
+            services.leftovers.poke(older_than_s=FRESH_S)
             await services.watcher.refresh()
             return wire.Done()
         case wire.GetDetails():
@@ -82,6 +84,8 @@ async def _service_result(services: Services, console: Console, request: wire.Re
         case wire.GiveUp():
             await services.runner.give_up(request, given_up_by=console.label, read_only=console.read_only)
             return wire.Done()
+        case wire.WriteHandover():
+            return await services.hand_over(console.label, request.keys)
         case wire.GetStatus() | wire.Stop() | wire.Pause():
             raise AssertionError("answered without services")
         case _:

@@ -16,7 +16,7 @@ import msgspec
 
 from .. import preflight
 from ..actions import by_id
-from ..actions.spec import Action, Context, Draft, TargetKind
+from ..actions.spec import Action, Context, Draft, Target, TargetKind
 from ..errors import NotFound, RecoveryError, Refused, Throttled
 from ..model import Check, FleetItem, Form, Job, Plan, Risk
 from .console import Board
@@ -44,10 +44,10 @@ class KeptPlan:
     plan: Plan
     action: Action
     answers: Mapping[str, str]
-    targets: tuple[FleetItem | Job, ...]
+    targets: tuple[Target, ...]
     drafts: tuple[Draft, ...]
 
-    def changes_since(self, fresh: Sequence[FleetItem | Job]) -> list[str]:
+    def changes_since(self, fresh: Sequence[Target]) -> list[str]:
         lines: list[str] = []
         for before, now in zip(self.targets, fresh, strict=True):
             lines += preflight.changes(name_of(before), preflight.facts(before), preflight.facts(now))
@@ -90,7 +90,7 @@ class Planner:
         action = by_id(action_id)
         return (await self._make(action, await self.fresh_targets(action, keys), answers)).plan
 
-    async def remake(self, kept: KeptPlan, targets: Sequence[FleetItem | Job]) -> Plan:
+    async def remake(self, kept: KeptPlan, targets: Sequence[Target]) -> Plan:
         """The plan as it is now that its targets have changed."""
         return (await self._make(kept.action, targets, kept.answers)).plan
 
@@ -105,7 +105,7 @@ class Planner:
         self._plans.pop(plan_id, None)
         self._shown_at.pop(plan_id, None)
 
-    def outdated(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job]) -> list[str]:
+    def outdated(self, kept: KeptPlan, fresh: Sequence[Target]) -> list[str]:
         """Why the plan must be shown anew before it is confirmed: one line for each reason."""
         lines = kept.changes_since(fresh)
         shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
@@ -113,7 +113,7 @@ class Planner:
             lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
         return lines
 
-    async def fresh_targets(self, action: Action, keys: Sequence[str]) -> list[FleetItem | Job]:
+    async def fresh_targets(self, action: Action, keys: Sequence[str]) -> list[Target]:
         """Each target once, however often and in whatever letters it is named."""
         wanted = {key.lower(): key for key in keys}.values()
         if not wanted or (len(wanted) > 1 and not action.many) or len(wanted) > LONGEST_BATCH:
@@ -121,7 +121,7 @@ class Planner:
             raise Refused(f"{action.title} takes one to {most} targets, not {len(wanted)}.")
         return list(await asyncio.gather(*(self._fresh(action, key) for key in wanted)))
 
-    async def _fresh(self, action: Action, key: str) -> FleetItem | Job:
+    async def _fresh(self, action: Action, key: str) -> Target:
         async with self._reads:
             try:
                 return await self._fresh_now(action, key)
@@ -131,9 +131,11 @@ class Planner:
                 await asyncio.sleep(problem.retry_after_s or LONGEST_WAIT_S)
             return await self._fresh_now(action, key)
 
-    async def _fresh_now(self, action: Action, key: str) -> FleetItem | Job:
-        from ..services import jobs
+    async def _fresh_now(self, action: Action, key: str) -> Target:
+        from ..services import disks, jobs
 
+        if action.target is TargetKind.DISK:
+            return await disks.read_disk(self._session, key)
         if action.target is TargetKind.JOB:
             job = await jobs.read_job(self._session, key)
             known = self._board.jobs.get(job.id.lower())
@@ -152,9 +154,7 @@ class Planner:
         self._watcher.lay_over(row)
         return row
 
-    async def _make(
-        self, action: Action, targets: Sequence[FleetItem | Job], answers: Mapping[str, str]
-    ) -> KeptPlan:
+    async def _make(self, action: Action, targets: Sequence[Target], answers: Mapping[str, str]) -> KeptPlan:
         context = self.context()
         drafts = await asyncio.gather(*(self._draft(action, context, target, answers) for target in targets))
         missing = await asyncio.gather(*(self._permissions(draft) for draft in drafts))
@@ -166,7 +166,7 @@ class Planner:
         return kept
 
     async def _draft(
-        self, action: Action, context: Context, target: FleetItem | Job, answers: Mapping[str, str]
+        self, action: Action, context: Context, target: Target, answers: Mapping[str, str]
     ) -> Draft:
         reason = action.why_not(target)
         if reason is not None:
@@ -180,7 +180,7 @@ class Planner:
                 target, self._board.jobs.values(), self._board.operations.values()
             )
             checks += preflight.unread_checks(self._unread.get(target.key, {}))
-        else:
+        elif isinstance(target, Job):
             checks = preflight.job_checks(target, self._board.operations.values())
         async with self._reads:
             try:
@@ -217,13 +217,13 @@ def known_target(job: Job, listed: Job | None) -> Job:
     return msgspec.structs.replace(job, target_key=listed.target_key, target_name=listed.target_name)
 
 
-def key_of(target: FleetItem | Job) -> str:
+def key_of(target: Target) -> str:
     """The row's or the job's identity."""
-    return target.key if isinstance(target, FleetItem) else target.id.lower()
+    return target.id.lower() if isinstance(target, Job) else target.key
 
 
-def name_of(target: FleetItem | Job) -> str:
-    if isinstance(target, FleetItem):
+def name_of(target: Target) -> str:
+    if not isinstance(target, Job):
         return target.name
     return target.target_name or target.title or target.operation
 
@@ -231,7 +231,7 @@ def name_of(target: FleetItem | Job) -> str:
 def assemble(
     action: Action,
     answers: Mapping[str, str],
-    targets: Sequence[FleetItem | Job],
+    targets: Sequence[Target],
     drafts: Sequence[Draft],
     permissions: Sequence[list[Check]],
     now: datetime,
@@ -240,7 +240,7 @@ def assemble(
     many = len(targets) > 1
     lines: dict[str, list[str]] = {"consequences": [], "losses": [], "refused": []}
     checks: list[Check] = []
-    taken: list[tuple[FleetItem | Job, Draft]] = []
+    taken: list[tuple[Target, Draft]] = []
     for target, draft, allowed in zip(targets, drafts, permissions, strict=True):
         name = name_of(target)
         lacking = [f"{check.label}, {check.detail}" for check in allowed if check.state == "failed"]

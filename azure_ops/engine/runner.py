@@ -17,9 +17,10 @@ import msgspec
 
 from .. import wire
 from ..actions import by_id
+from ..actions.spec import Target
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..journal.store import Entry, Journal
-from ..model import Check, FleetItem, Form, Job, Operation, Phase, Plan, Risk
+from ..model import Check, Form, Job, Operation, Phase, Plan, Risk
 from .console import Board
 from .operations import busy_line, operation_of
 from .planner import KeptPlan, Planner, key_of, name_of
@@ -139,7 +140,7 @@ class Runner:
             if self._held.get(key) == plan_id:
                 del self._held[key]
 
-    def _entries_of(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job], confirmed_by: str) -> list[Entry]:
+    def _entries_of(self, kept: KeptPlan, fresh: Sequence[Target], confirmed_by: str) -> list[Entry]:
         now = datetime.now(UTC)
         entries: list[Entry] = []
         for target, draft in zip(fresh, kept.drafts, strict=True):

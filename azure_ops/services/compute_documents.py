@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from ..arm_ids import group_of, key_of, name_of, request_path, subscription_of
-from ..model import Disk, FleetItem, Job, JobKind, JobState, PointSource, PowerState, RecoveryPoint
+from ..model import (
+    Disk,
+    FleetItem,
+    Job,
+    JobKind,
+    JobState,
+    ManagedDisk,
+    PointSource,
+    PowerState,
+    RecoveryPoint,
+)
 from ..wire_values import Document, flag, moment, number, part, parts, text, texts, whole
 from .job_states import arm_state
 
@@ -66,6 +76,24 @@ def disk(document: Document, lun: int | None) -> Disk:
         lun=lun,
         size_gb=whole(document, "diskSizeGB") or 0,
         sku=text(managed, "storageAccountType"),
+    )
+
+
+def managed_disk(document: Document) -> ManagedDisk:
+    """A disk's own document, which knows more of it than its VM does."""
+    properties = part(document, "properties")
+    disk_id = request_path(text(document, "id"))
+    return ManagedDisk(
+        id=disk_id,
+        name=text(document, "name") or name_of(disk_id),
+        location=text(document, "location"),
+        size_gb=whole(properties, "diskSizeGB") or 0,
+        sku=text(part(document, "sku"), "name"),
+        state=text(properties, "diskState"),
+        attached_to=text(document, "managedBy"),
+        created_at=moment(properties, "timeCreated"),
+        made_from=text(part(properties, "creationData"), "sourceResourceId"),
+        tags={str(key): str(value) for key, value in part(document, "tags").items()},
     )
 
 

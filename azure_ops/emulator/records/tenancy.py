@@ -34,4 +34,16 @@ class ResourceGroup(Record):
     managed_by: str | None = None
 
 
-KINDS: list[type[Record]] = [Subscription, ResourceGroup]
+class ManagementLock(Record):
+    """`id` is `{scope}/providers/Microsoft.Authorization/locks/{name}`; it holds for all below its scope."""
+
+    level: str
+    """`CanNotDelete` or `ReadOnly`."""
+    notes: str = ""
+
+    @property
+    def scope(self) -> str:
+        return self.id.rsplit("/providers/Microsoft.Authorization/locks/", 1)[0]
+
+
+KINDS: list[type[Record]] = [Subscription, ResourceGroup, ManagementLock]

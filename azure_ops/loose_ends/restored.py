@@ -1,0 +1,131 @@
+"""What restores have left: disks attached to nothing, machines that nobody took over. Pure.
+
+Azure tags nothing of this. What ties a disk to a restore, in the order of its strength: our own journal, a
+restore job of Azure Backup in the same minutes, the restore point that the disk was made from. A disk that
+nothing ties to a restore is not spoken of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ..arm_ids import key_of
+from ..model import FleetItem, Job, JobKind, Leftovers, ManagedDisk, Trace
+from .kinds import Kind, LooseEnd, loose_end, unpriced
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+REPLICA = "asrreplica"
+"""Site Recovery's own copies wait for their failover: no restore left them."""
+_RESTORED_NAME = re.compile(r"(?P<vm>.+)-(osdisk|datadisk-\d{3})-\d{8}-\d{6}", re.IGNORECASE)
+_RESTORE_POINT = re.compile(
+    r"/restorepointcollections/azurebackup_(?P<vm>.+)_[^/_]+/restorepoints/", re.IGNORECASE
+)
+
+
+class Tie(NamedTuple):
+    what: str
+    evidence: str
+    since: datetime | None
+    replaced: bool = False
+
+
+def is_replica(disk: ManagedDisk) -> bool:
+    return REPLICA in disk.name.lower()
+
+
+def tie_of(disk: ManagedDisk, traces: Iterable[Trace], jobs: Iterable[Job]) -> Tie | None:
+    """None: nothing ties it to a restore, so nothing is said of it here."""
+    if is_replica(disk):
+        return None
+    return _by_journal(disk, traces) or _by_job(disk, jobs) or _by_source(disk)
+
+
+def _by_journal(disk: ManagedDisk, traces: Iterable[Trace]) -> Tie | None:
+    for trace in sorted(traces, key=lambda one: one.ended_at, reverse=True):
+        said = f"our journal: {trace.title}, started by {trace.by or 'somebody'}"
+        if disk.key in trace.disk_ids:
+            return Tie(
+                f"{trace.target_name} had it before its disks were replaced", said, trace.ended_at, True
+            )
+        in_group = trace.group_id and disk.key.startswith(f"{key_of(trace.group_id)}/")
+        if in_group and _made_within(disk, trace.began_at, trace.ended_at):
+            return Tie(
+                f"restored from a backup of {trace.target_name}, attached to nothing",
+                f"{said}; it was made in that group in those minutes",
+                trace.ended_at,
+            )
+    return None
+
+
+def _made_within(disk: ManagedDisk, began: datetime, ended: datetime) -> bool:
+    made = disk.created_at
+    return made is not None and began - CLOCKS_DIFFER <= made <= ended + CLOCKS_DIFFER
+
+
+def _by_job(disk: ManagedDisk, jobs: Iterable[Job]) -> Tie | None:
+    named = _RESTORED_NAME.fullmatch(disk.name)
+    if named is None:
+        return None
+    for job in jobs:
+        restore = job.kind is JobKind.BACKUP and job.operation in ("Restore", "CrossRegionRestore")
+        if not restore or job.started_at is None or job.target_name.lower() != named["vm"].lower():
+            continue
+        if _made_within(disk, job.started_at, job.ended_at or job.started_at):
+            return Tie(
+                f"restored from a backup of {job.target_name}, attached to nothing",
+                f"Azure Backup's restore of {job.started_at:%Y-%m-%d %H:%M} UTC, and the disk's name",
+                disk.created_at,
+            )
+    return None
+
+
+def _by_source(disk: ManagedDisk) -> Tie | None:
+    point = _RESTORE_POINT.search(disk.made_from)
+    if point is None:
+        return None
+    return Tie(
+        f"restored from a backup of {point['vm']}, attached to nothing",
+        "it was made from a restore point of Azure Backup",
+        disk.created_at,
+    )
+
+
+def of_disks(fleet: Mapping[str, FleetItem], jobs: Collection[Job], leftovers: Leftovers) -> list[LooseEnd]:
+    ties = [(disk, tie) for disk in leftovers.disks if (tie := tie_of(disk, leftovers.traces, jobs))]
+    used = {disk.id.lower() for item in fleet.values() for disk in item.disks} if ties else set()
+    found = []
+    for disk, tie in ties:
+        if disk.key in used:  # the list of disks is the older one of the two
+            continue
+        kind = Kind.DISK_REPLACED if tie.replaced else Kind.DISK_RESTORED
+        found.append(
+            loose_end(
+                kind, disk, disk.key, name=disk.name, what=tie.what, since=tie.since or disk.created_at,
+                costs=unpriced(f"{disk.size_gb} GB {disk.sku}".strip()), action="delete-disk",
+                arm_id=disk.id, facts=(tie.evidence,),
+            )
+        )  # fmt: skip
+    return found
+
+
+def of_machines(fleet: Mapping[str, FleetItem], leftovers: Leftovers) -> list[LooseEnd]:
+    """Machines that our restores have made. One that is backed up by itself was taken over for good."""
+    found = []
+    for trace in leftovers.traces:
+        item = fleet.get(trace.vm_id.lower()) if trace.vm_id else None
+        if item is None or not item.exists or item.backup is not None or item.replication is not None:
+            continue
+        size = sum(disk.size_gb for disk in item.disks)
+        found.append(
+            loose_end(
+                Kind.VM_RESTORED, item, item.key, name=item.name,
+                what=f"made from a backup of {trace.target_name}, {item.power_state}, nothing protects it",
+                since=trace.ended_at, costs=unpriced(f"{item.size}, {size} GB of disks"), action="protect",
+                way_out="protect it, or delete it in the portal when it has served", arm_id=item.id,
+                facts=(f"{trace.title}, started by {trace.by or 'somebody'}",),
+            )
+        )  # fmt: skip
+    return found
