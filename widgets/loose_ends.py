@@ -47,9 +47,9 @@ def loose_end_columns(now: Now, key_of: KeyOf) -> tuple[Column[LooseEnd], ...]:
         Column("name", "NAME", lambda end: Cell(end.name), lambda end: natural_key(end.name), 12, 9, 30),
         Column("age", "AGE", lambda end: age_cell(end, now()), _since, 8, 8, right=True),
         Column("key", "KEY", lambda end: Cell(key_of(end) or "–", Tone.STRONG), None, 3),
-        Column("what", "WHAT", lambda end: Cell(end.what), None, 40, 12, 90),
+        Column("what", "WHAT", lambda end: Cell(end.what), None, 56, 12, 110),
         Column("vault", "VAULT", lambda end: Cell(end.vault, Tone.DIM), None, 10, 8, 18, priority=2),
-        Column("costs", "COSTS", lambda end: Cell(end.costs, Tone.DIM), None, 30, 16, 60, priority=3),
+        Column("costs", "COSTS", lambda end: Cell(end.costs, Tone.DIM), None, 20, 14, 60, priority=3),
     )
 
 

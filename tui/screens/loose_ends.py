@@ -42,6 +42,7 @@ class LooseEndsScreen(Screen[None]):
     def __init__(self, app: ConsoleApp) -> None:
         super().__init__()
         self.console_app = app
+        self._composed = False
 
     @property
     def table(self) -> LooseEndTable:
@@ -56,6 +57,7 @@ class LooseEndsScreen(Screen[None]):
         yield KeyLine(id="loose-end-keys")
 
     def on_mount(self) -> None:
+        self._composed = True
         self.table.focus()
         self.loose_ends_changed()
         self.set_interval(TICK_S, self._tick)
@@ -70,7 +72,7 @@ class LooseEndsScreen(Screen[None]):
         self.loose_ends_changed()
 
     def loose_ends_changed(self) -> None:
-        if not self.is_mounted:
+        if not self._composed:
             return
         ends = self.console_app.state.loose_ends.all()
         with self.app.batch_update():
