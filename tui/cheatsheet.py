@@ -61,7 +61,7 @@ def permissions_page() -> str:
         "",
         "## A role for all of it",
         "",
-        "With the permission to ask Azure Backup whether a restore would work; unverified on Azure, as all here.",
+        "With the permission to ask Azure Backup whether a restore would work. Unverified on Azure.",
         "",
         "```json",
         json.dumps(_role(), indent=2),
