@@ -162,6 +162,11 @@ class ManagedDisk(Fact, frozen=True, kw_only=True):
     def key(self) -> str:
         return self.id.lower()
 
+    @property
+    def is_replica(self) -> bool:
+        """Site Recovery's own copy, which waits for a failover."""
+        return "asrreplica" in self.name.lower()
+
 
 class FleetItem(Fact, frozen=True, kw_only=True):
     """One row of the fleet: a VM joined with its backup item and its replicated item."""

@@ -6,7 +6,7 @@ Nothing slow is imported before it is known to be needed; every mistake is one l
 from __future__ import annotations
 
 import argparse
-import json
+import gc
 import os
 import subprocess
 import sys
@@ -107,6 +107,8 @@ def settings_from(options: argparse.Namespace, config: Config) -> CloudSettings:
 
 def use_emulator() -> None:
     """Starts the emulator or finds the running one, and points this process at it."""
+    import json
+
     command = [sys.executable, "-m", "azure_ops.emulator", "start"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
@@ -137,6 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _fail(f"unknown command {command!r}; known are {', '.join(COMMANDS)}")
     if command == "emulator":
         return _become("emulator", rest)
+    if not command:
+        gc.disable()  # for the start of the console; app.py enables it again
     from . import config as config_file
 
     try:
@@ -189,11 +193,8 @@ def _key_table(config: Config) -> KeyTable:
 
 
 def _open_console(settings: CloudSettings, config: Config) -> int:
-    import gc
-
     from . import terminal
 
-    gc.disable()  # for the start; app.py enables it again
     table = _key_table(config)
     terminal.prepare(config.colours)
     from azure_ops.early_line import open_early

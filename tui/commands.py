@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
-from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.errors import RecoveryError
 from azure_ops.model import FleetItem, Job, Operation
 from widgets.page import Page
 from widgets.plain_text import visible
 
-from .flows import ACTIONS, name_of
+from .flows import actions, name_of
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Target, TargetKind
+
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
@@ -43,7 +44,9 @@ class Commands:
     # acting -------------------------------------------------------------------------------------------------
 
     def act(self, action_id: str) -> None:
-        action = ACTIONS.get(action_id)
+        from azure_ops.actions.spec import TargetKind
+
+        action = actions().get(action_id)
         if action is not None and action.target is TargetKind.DISK:
             self.loose_ends()
         elif action is not None:
@@ -51,6 +54,8 @@ class Commands:
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
         """The objects, now: marked rows, or the one under the cursor."""
+        from azure_ops.actions.spec import TargetKind
+
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
@@ -59,11 +64,13 @@ class Commands:
         return self._screen.vms_under_cursor()
 
     def menu(self) -> None:
+        from azure_ops.actions.spec import TargetKind
+
         from .screens.action_menu import ActionMenu, Entry
 
         found: list[Entry] = []
         subject = ""
-        for action in ACTIONS.values():
+        for action in actions().values():
             if action.target is TargetKind.DISK:
                 continue
             targets = self.targets(action.target)
@@ -179,7 +186,7 @@ class Commands:
     async def _hand_over(self) -> None:
         from .screens.dialog import Message
 
-        shown = {id: self._app.keys.shown(id) for id in ACTIONS}
+        shown = {id: self._app.keys.shown(id) for id in actions()}
         answer = await self._app.link.ask(wire.WriteHandover(keys=shown), wire.HandoverWritten, 120)
         page = Page().note(f"Written to {answer.path}, readable by you alone.", 0).blank()
         self._app.push_screen(Message("Handover", page.verbatim(answer.text)))
@@ -217,8 +224,8 @@ class Commands:
         from .screens.palette import Palette
 
         state = self._app.state
-        actions = {action.id: action.keywords for action in ACTIONS.values()}
-        index = entries(self._app.keys, actions, state.items.values(), state.operations.values())
+        keywords = {action.id: action.keywords for action in actions().values()}
+        index = entries(self._app.keys, keywords, state.items.values(), state.operations.values())
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:

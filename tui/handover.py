@@ -13,7 +13,7 @@ from azure_ops import wire
 from azure_ops.client import EngineClient
 from azure_ops.errors import EngineUnavailable, RecoveryError
 
-from .flows import ACTIONS
+from .keys import ACTION_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def main(settings: CloudSettings, keys: KeyTable, arguments: Sequence[str]) -> i
     parser.add_argument("--json", action="store_true", help="for programs, instead of the text")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # into `head`, as other tools
-    shown = {id: key for id in ACTIONS if (key := keys.shown(id))}
+    shown = {id: key for id in ACTION_IDS if (key := keys.shown(id))}
     try:
         written = asyncio.run(_ask(settings, wire.WriteHandover(keys=shown)))
     except RecoveryError as problem:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..journal.store import Entry
 
 DELETE = "Microsoft.Compute/disks/delete"
-REPLICA = "asrreplica"
 NO_LOCK = "No lock holds it"
 
 
@@ -26,7 +25,7 @@ def why_not(target: FleetItem | Job | ManagedDisk) -> str | None:
         return f"it is attached to {target.attached_to.rsplit('/', 1)[-1]}"
     if target.state.lower() != "unattached":
         return f"Azure says that it is in use: {target.state or 'its state is not told'}"
-    if REPLICA in target.name.lower():
+    if target.is_replica:
         return "it is a copy of Site Recovery's: replication needs it"
     return None
 

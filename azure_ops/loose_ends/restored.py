@@ -17,12 +17,8 @@ from ..model import FleetItem, Job, JobKind, Leftovers, ManagedDisk, Trace
 from .kinds import Kind, LooseEnd, loose_end, unpriced
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-REPLICA = "asrreplica"
-"""Site Recovery's own copies wait for their failover: no restore left them."""
-_RESTORED_NAME = re.compile(r"(?P<vm>.+)-(osdisk|datadisk-\d{3})-\d{8}-\d{6}", re.IGNORECASE)
-_RESTORE_POINT = re.compile(
-    r"/restorepointcollections/azurebackup_(?P<vm>.+)_[^/_]+/restorepoints/", re.IGNORECASE
-)
+_RESTORED_NAME = r"(?P<vm>.+)-(osdisk|datadisk-\d{3})-\d{8}-\d{6}"
+_RESTORE_POINT = r"/restorepointcollections/azurebackup_(?P<vm>.+)_[^/_]+/restorepoints/"
 
 
 class Tie(NamedTuple):
@@ -32,13 +28,9 @@ class Tie(NamedTuple):
     replaced: bool = False
 
 
-def is_replica(disk: ManagedDisk) -> bool:
-    return REPLICA in disk.name.lower()
-
-
 def tie_of(disk: ManagedDisk, traces: Iterable[Trace], jobs: Iterable[Job]) -> Tie | None:
     """None: nothing ties it to a restore, so nothing is said of it here."""
-    if is_replica(disk):
+    if disk.is_replica:
         return None
     return _by_journal(disk, traces) or _by_job(disk, jobs) or _by_source(disk)
 
@@ -66,7 +58,7 @@ def _made_within(disk: ManagedDisk, began: datetime, ended: datetime) -> bool:
 
 
 def _by_job(disk: ManagedDisk, jobs: Iterable[Job]) -> Tie | None:
-    named = _RESTORED_NAME.fullmatch(disk.name)
+    named = re.fullmatch(_RESTORED_NAME, disk.name, re.IGNORECASE)
     if named is None:
         return None
     for job in jobs:
@@ -83,7 +75,7 @@ def _by_job(disk: ManagedDisk, jobs: Iterable[Job]) -> Tie | None:
 
 
 def _by_source(disk: ManagedDisk) -> Tie | None:
-    point = _RESTORE_POINT.search(disk.made_from)
+    point = re.search(_RESTORE_POINT, disk.made_from, re.IGNORECASE)
     if point is None:
         return None
     return Tie(

@@ -31,12 +31,16 @@ def test_keys_that_act_are_upper_case_and_all_others_are_not() -> None:
 def test_every_action_has_a_key_and_every_key_that_acts_an_action() -> None:
     from azure_ops.actions import ALL
 
-    acting = {key.id for key in keys.TABLE if key.section == keys.ACT} - {"menu", "end-loose-end"}
+    acting = {key.id for key in keys.TABLE if key.section == keys.ACT} - keys.NO_ACTIONS
     assert acting == {action.id for action in ALL}
 
 
 def test_the_key_page_is_fresh() -> None:
     assert (ROOT / "docs" / "keys.md").read_text() == cheatsheet.page(), "run make keys"
+
+
+def test_the_page_of_permissions_is_fresh() -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text() == cheatsheet.permissions_page(), "run make keys"
 
 
 def test_a_remap_moves_the_key() -> None:

@@ -25,8 +25,8 @@ from widgets.page import Page, PageView
 from widgets.pane import fault_line
 from widgets.table_messages import CursorMoved, Opened
 
-from ..flows import ACTIONS
-from ..keys import bindings
+from ..flows import actions
+from ..keys import ACTION_IDS, bindings
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
@@ -37,7 +37,7 @@ COMMANDS = ("back", "details", "copy", "portal", "refresh", "handover", "help", 
 
 
 class LooseEndsScreen(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run"), *bindings(ACTIONS, "act")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run"), *bindings(ACTION_IDS, "act")]
 
     def __init__(self, app: ConsoleApp) -> None:
         super().__init__()
@@ -109,8 +109,8 @@ class LooseEndsScreen(Screen[None]):
             page.note("; ".join(part for part in (end.costs, *end.facts) if part), 0)
         self.query_one("#loose-end-facts", PageView).show(page)
         shown = [("esc", "Back")]
-        if end is not None and end.action in ACTIONS:
-            shown.append((self.key_of(end), ACTIONS[end.action].title))
+        if end is not None and end.action in ACTION_IDS:
+            shown.append((self.key_of(end), actions()[end.action].title))
         for id, word in (
             ("details", "Details"),
             ("copy", "Copy"),
@@ -123,7 +123,7 @@ class LooseEndsScreen(Screen[None]):
 
     def key_of(self, end: LooseEnd) -> str:
         """Its action's own key, or the one that does whatever ends the row."""
-        if end.action not in ACTIONS:
+        if end.action not in ACTION_IDS:
             return ""
         return self.console_app.keys.shown(end.action) or self.console_app.keys.shown(END_IT)
 
@@ -131,7 +131,7 @@ class LooseEndsScreen(Screen[None]):
 
     def action_act(self, id: str) -> None:
         end = self.table.cursor_row
-        self.console_app.flows.start(id, self._targets(end, ACTIONS[id].target) if end else ())
+        self.console_app.flows.start(id, self._targets(end, actions()[id].target) if end else ())
 
     def _targets(self, end: LooseEnd, kind: TargetKind) -> Sequence[Target]:
         """What the row is about, as it is known now; of an operation the VM or the job that it was about."""
@@ -173,7 +173,7 @@ class LooseEndsScreen(Screen[None]):
                 self._end(end)
 
     def _end(self, end: LooseEnd) -> None:
-        if end.action in ACTIONS:
+        if end.action in ACTION_IDS:
             self.action_act(end.action)
         else:
             self.console_app.tell(end.way_out or "No action of azrecover ends this.", "warning")
@@ -203,8 +203,8 @@ def details_page(end: LooseEnd, key: str) -> Page:
     page.pair("id", end.arm_id)
     for fact in end.facts:
         page.pair("known by", fact)
-    if end.action in ACTIONS:
-        page.pair("ends with", f"{key}  {ACTIONS[end.action].title}")
+    if end.action in ACTION_IDS:
+        page.pair("ends with", f"{key}  {actions()[end.action].title}")
     if end.way_out:
         page.pair("way out", end.way_out)
     return page
