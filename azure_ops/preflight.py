@@ -232,8 +232,27 @@ def permission_check(missing: Iterable[str], scope_name: str) -> Check:
         label=f"Permissions on {scope_name}",
         state=CheckState.FAILED,
         detail=f"missing: {', '.join(lacking)}",
-        fix="Ask for a role with this action; a new role takes some minutes to work.",
+        fix=f"Ask for {_role(lacking)} on {scope_name}, or a role of your own with this action; a new role "
+        "takes some minutes to work.",
     )
+
+
+_ROLES = (
+    ("/replication", "Site Recovery Operator"),
+    ("/protecteditems/delete", "Backup Contributor"),
+    ("microsoft.recoveryservices/", "Backup Operator"),
+    ("/snapshots/", "Disk Snapshot Contributor"),
+    ("microsoft.storage/", "Reader"),
+)
+"""The smallest of Azure's own roles that has an action, by a part of the action's name."""
+
+
+def _role(lacking: Iterable[str]) -> str:
+    found = [
+        next((role for part, role in _ROLES if part in one.lower()), "Virtual Machine Contributor")
+        for one in lacking
+    ]
+    return " and ".join(dict.fromkeys(found))
 
 
 def could_not_check(label: str, problem: RecoveryError) -> Check:

@@ -79,6 +79,13 @@ class Prepare(Message, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
+class Precheck(Message, frozen=True, kw_only=True):
+    """What can be said of an action on these rows before its form is filled in."""
+
+    action: str
+    keys: tuple[str, ...]
+
+
 class MakePlan(Message, frozen=True, kw_only=True):
     action: str
     keys: tuple[str, ...]
@@ -128,6 +135,7 @@ Request = (
     | GetRaw
     | GetJob
     | Prepare
+    | Precheck
     | MakePlan
     | Confirm
     | GiveUp
@@ -235,6 +243,12 @@ class Prepared(Message, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
 
 
+class Prechecked(Message, frozen=True, kw_only=True):
+    checks: tuple[Check, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Why it cannot succeed whatever is answered."""
+
+
 class Confirmed(Message, frozen=True, kw_only=True):
     operation_ids: tuple[str, ...]
 
@@ -279,6 +293,7 @@ class GotStatus(Message, frozen=True, kw_only=True):
 
 Result = (
     Prepared
+    | Prechecked
     | Confirmed
     | Replanned
     | Done

@@ -5,13 +5,14 @@ The target objects are taken at the moment of the key and never looked up again 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Job, Plan, Risk
+from azure_ops.model import FleetItem, Form, Job, Plan, Risk
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -134,16 +135,48 @@ class Flows:
         self, action: Action, targets: tuple[Target, ...], keys: tuple[str, ...], before: dict[str, str]
     ) -> dict[str, str] | None:
         """None when the user went back. What was answered before, and refused, stands in the form again."""
+        early = asyncio.ensure_future(
+            self._app.link.ask(wire.Precheck(action=action.id, keys=keys), wire.Prechecked)
+        )
+        try:
+            return await self._ask_beside(early, action, targets, keys, before)
+        finally:
+            _drop(early)
+
+    async def _ask_beside(
+        self,
+        early: asyncio.Task[wire.Prechecked],
+        action: Action,
+        targets: tuple[Target, ...],
+        keys: tuple[str, ...],
+        before: dict[str, str],
+    ) -> dict[str, str] | None:
+        """The form never waits for the early checks; where they are there first and say no, there is none."""
+        title = f"{action.title} of {_names(targets)}"
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
         request = wire.Prepare(action=action.id, keys=keys)
-        prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
+        try:
+            prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
+        except RecoveryError:
+            if not _says_no(early):
+                raise
+            prepared = wire.Prepared(form=Form())
+        if _says_no(early):
+            await self._tell_refused(title, early.result())
+            return None
         if not prepared.form.fields:
             return {}
         from .screens.action_form import ActionForm
 
-        title = f"{action.title} of {_names(targets)}"
-        form = ActionForm(title, prepared.form, prepared.checks, before)
+        form = ActionForm(title, prepared.form, prepared.checks, before, asyncio.shield(early))
         return await self._app.push_screen_wait(form)
+
+    async def _tell_refused(self, title: str, told: wire.Prechecked) -> None:
+        from .screens.action_form import refusal_page
+        from .screens.dialog import Message
+
+        page = refusal_page(told.refused, told.checks)
+        await self._app.push_screen_wait(Message(title, page, tone="-warning"))
 
     async def _confirm(self, plan: Plan) -> tuple[str, ...]:
         """Ids of the started operations, none when the user went back."""
@@ -164,6 +197,18 @@ class Flows:
             raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
         request = wire.Confirm(plan_id=plan.id, typed=consent.typed, understood=consent.understood)
         return await self._wait(f"{plan.title} …", self._app.link.confirm(request), sending=True)
+
+
+def _says_no(early: asyncio.Task[wire.Prechecked]) -> bool:
+    if not early.done() or early.cancelled() or early.exception() is not None:
+        return False
+    return bool(early.result().refused)
+
+
+def _drop(task: asyncio.Task[wire.Prechecked]) -> None:
+    """Nobody waits for it any more, and what went wrong with it is told by the plan."""
+    task.cancel()
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _names(targets: Sequence[Target]) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import Refused
-from ..model import Field, FleetItem, Form, Job, PlannedRequest, Risk
+from ..model import Check, Field, FleetItem, Form, Job, PlannedRequest, Risk
 from .spec import Action, Context, Draft, Step, TargetKind
 from .words import what_becomes_of
 
@@ -49,6 +49,12 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
             ),
         )
     )
+
+
+async def early(context: Context, target: FleetItem) -> tuple[Check, ...]:
+    from .. import preflight
+
+    return tuple(preflight.backup_checks(target, context.jobs.values()))
 
 
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
@@ -131,6 +137,7 @@ BACKUP_NOW = Action(
     risk=Risk.CREATES,
     needs=("backup",),
     permissions=(PERMISSION,),
+    early=early,
     why_not=why_not,
     choices=choices,
     plan=plan,

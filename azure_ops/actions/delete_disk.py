@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..errors import NotFound, RecoveryError
+from ..errors import NotFound
 from ..model import Check, CheckState, FleetItem, Job, ManagedDisk, PlannedRequest, Risk
+from .locked import deletion_check
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ..journal.store import Entry
 
 DELETE = "Microsoft.Compute/disks/delete"
-NO_LOCK = "No lock holds it"
 
 
 def why_not(target: FleetItem | Job | ManagedDisk) -> str | None:
@@ -34,7 +34,7 @@ async def plan(context: Context, target: ManagedDisk, answers: Mapping[str, str]
     from ..arm_ids import request_path
     from ..services.api_versions import api_version_of
 
-    locks, check = await _locks(context, target)
+    lock = await deletion_check(context, target.id)
     made = f", made {target.created_at:%Y-%m-%d %H:%M} UTC" if target.created_at else ""
     size = f"{target.size_gb} GB {target.sku}".strip()
     return Draft(
@@ -54,26 +54,12 @@ async def plan(context: Context, target: ManagedDisk, answers: Mapping[str, str]
         losses=(f"What is on {target.name} is gone for good: Azure has no way back for a deleted disk.",),
         checks=(
             Check(label="Attached to nothing", state=CheckState.OK, detail=target.state),
-            check,
+            lock,
             *_young(target, context.now()),
         ),
         permissions=((target.id, DELETE),),
-        refused=tuple(f"a lock holds it: {lock}; whoever set it must remove it first" for lock in locks),
+        refused=(f"it is locked: {lock.detail}",) if lock.state is CheckState.FAILED else (),
     )
-
-
-async def _locks(context: Context, target: ManagedDisk) -> tuple[tuple[str, ...], Check]:
-    """Not being allowed to see them is no hindrance: Azure refuses a locked one."""
-    from ..services import disks
-
-    try:
-        found = await disks.locks_on(context.session, target.id)
-    except RecoveryError as problem:
-        return (), Check(label=NO_LOCK, state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
-    if not found:
-        return (), Check(label=NO_LOCK, state=CheckState.OK)
-    fix = "Have it removed by its owner, if the disk may really go."
-    return found, Check(label=NO_LOCK, state=CheckState.FAILED, detail=", ".join(found), fix=fix)
 
 
 def _young(target: ManagedDisk, now: datetime) -> tuple[Check, ...]:

@@ -124,6 +124,20 @@ def could_not_see(label: str, problem: RecoveryError) -> Check:
     return Check(label=label, state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
 
 
+def guarded(operation: str) -> Callable[[Context, FleetItem], Awaitable[tuple[Check, ...]]]:
+    """What is known of the vault's Resource Guard before it is clear whether it will be asked."""
+
+    async def early(context: Context, target: FleetItem) -> tuple[Check, ...]:
+        try:
+            guard, checks = await guard_of(context, backup_of(target).vault_id)
+        except RecoveryError as problem:
+            return (could_not_see("Resource Guard", problem),)
+        found = (*checks, *guard_check(guard, guard.request_for(operation)))
+        return found or (Check(label="No Resource Guard asks for approval", state=CheckState.OK),)
+
+    return early
+
+
 def guard_check(guard: Guard, request: str) -> list[Check]:
     """For requests that name the guard themselves."""
     if not guard.id:

@@ -95,6 +95,11 @@ class Action(msgspec.Struct, frozen=True):
     azure_operation: str = ""
     """Matched against the replicated item's `allowedOperations`; empty when Azure has no such list."""
     permissions: tuple[str, ...] = ()
+    on_the_vm: tuple[str, ...] = ()
+    """Those of `permissions` that are needed on the VM and in its group, whatever is answered."""
+    early: Callable[[Context, Any], Awaitable[tuple[Check, ...]]] | None = None
+    """Checks of one target that need no answers: made while the form is being filled in. One that fails means
+    that no answer will do."""
     why_not: Callable[[Any], str | None] = lambda _: None
     """Pure and instant: None when it may be tried on this target, else the reason in one line."""
     choices: Callable[[Context, Sequence[Any]], Awaitable[Form]] | None = None

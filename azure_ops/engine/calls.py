@@ -73,6 +73,9 @@ async def _service_result(services: Services, console: Console, request: wire.Re
         case wire.Prepare():
             form, checks = await services.runner.prepare(request.action, request.keys)
             return wire.Prepared(form=form, checks=checks)
+        case wire.Precheck():
+            checks, refused = await services.runner.precheck(request.action, request.keys)
+            return wire.Prechecked(checks=checks, refused=refused)
         case wire.MakePlan():
             return wire.GotPlan(
                 plan=await services.runner.make_plan(request.action, request.keys, request.answers)

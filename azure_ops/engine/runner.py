@@ -72,6 +72,9 @@ class Runner:
     async def prepare(self, action: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
         return await self._planner.prepare(action, keys)
 
+    async def precheck(self, action: str, keys: Sequence[str]) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+        return await self._planner.precheck(action, keys)
+
     async def make_plan(self, action: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         return await self._planner.make_plan(action, keys, answers)
 

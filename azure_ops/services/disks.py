@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..arm_ids import group_of, key_of, name_of, request_path, subscription_of
@@ -77,18 +78,23 @@ async def read_deletion(session: Session, disk_id: str) -> Job:
     )
 
 
-async def locks_on(session: Session, arm_id: str) -> tuple[str, ...]:
-    """Names and levels of the locks that hold for it: its own and those above it."""
-    path = f"/subscriptions/{subscription_of(arm_id)}/providers/Microsoft.Authorization/locks"
-    found: list[str] = []
-    async with azure_errors(f"Locks of subscription {subscription_of(arm_id)}"):
+async def list_locks(session: Session, subscription: str) -> tuple[tuple[str, str], ...]:
+    """(scope in lower case, name and level) of every lock in it, whatever it is on."""
+    path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/locks"
+    found: list[tuple[str, str]] = []
+    async with azure_errors(f"Locks of subscription {subscription}"):
         page = await session.get_json(path, LOCKS_VERSION)
         while True:
             for lock in parts(page, "value"):
                 scope = key_of(text(lock, "id")).partition("/providers/microsoft.authorization/locks/")[0]
-                if f"{key_of(arm_id)}/".startswith(f"{scope}/"):
-                    found.append(f"{text(lock, 'name')} ({text(part(lock, 'properties'), 'level')})")
+                level = text(part(lock, "properties"), "level")
+                found.append((scope, f"{text(lock, 'name')} on {name_of(scope)} ({level})"))
             link = text(page, "nextLink")
             if not link:
                 return tuple(found)
             page = await session.get_json(link)
+
+
+def holding(locks: Iterable[tuple[str, str]], arm_id: str) -> tuple[str, ...]:
+    """Those that hold for it: its own and those above it."""
+    return tuple(lock for scope, lock in locks if f"{key_of(arm_id)}/".startswith(f"{scope}/"))

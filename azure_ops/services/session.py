@@ -49,6 +49,8 @@ class Session:
         self.endpoint = settings.endpoint
         self.clock = ServiceClock()
         self.budget = Budget()
+        self.grants: dict[str, tuple[float, tuple[Any, ...]]] = {}
+        """By scope: when `permissions.py` read what is granted there, and what."""
         self._on_request = on_request
         self._on_device_code = on_device_code
         self._network: Network | None = None

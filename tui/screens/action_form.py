@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 
 from msgspec.structs import replace
@@ -11,7 +11,9 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static
 
-from azure_ops.model import Check, Field, Form
+from azure_ops import wire
+from azure_ops.errors import RecoveryError
+from azure_ops.model import Check, CheckState, Field, Form
 from widgets.choices import Choice, Choices
 from widgets.page import Page
 from widgets.plain_text import plain, visible
@@ -31,18 +33,25 @@ class ActionForm(Dialog[dict[str, str]]):
         form: Form,
         checks: tuple[Check, ...] = (),
         answers: Mapping[str, str] = MappingProxyType({}),
+        early: Awaitable[wire.Prechecked] | None = None,
     ) -> None:
-        """`answers` stand in place of the form's own defaults."""
+        """`answers` stand in place of the form's own defaults; `early` comes while it is being filled in."""
         super().__init__(title, "↑↓ choose · tab next · enter on · esc back")
         given = (replace(field, default=answers.get(field.id, field.default)) for field in form.fields)
         self.form = replace(form, fields=tuple(given))
         self.checks = checks
+        self.refused: tuple[str, ...] = ()
+        self._more = early
+        self._waits = early is not None
 
     def page(self) -> Page:
-        page = Page()
-        if self.checks:
-            page.heading("Checked just now")
-            check_lines(page, self.checks)
+        page = refusal_page(self.refused, self.checks)
+        if self._waits:
+            page.bullet(
+                "permissions and more are being checked; the form can be filled in meanwhile",
+                "…",
+                "$text-muted",
+            )
         return page
 
     def body(self) -> list[Widget]:
@@ -52,8 +61,26 @@ class ActionForm(Dialog[dict[str, str]]):
         return [button_row(Button("Cancel", id="cancel"), _on())]
 
     def on_mount(self) -> None:
-        self.query_one("#page").display = bool(self.checks)
+        self.query_one("#page").display = bool(self.checks) or self._waits
         self.query_one("#answer-0").focus()
+        if self._more is not None:
+            self.run_worker(self._hear(self._more), group="early", exit_on_error=False)
+
+    async def _hear(self, early: Awaitable[wire.Prechecked]) -> None:
+        """Red lines take the form away: no answer would do."""
+        try:
+            told = await early
+        except RecoveryError as problem:
+            told = wire.Prechecked(checks=(_unknown(problem),))
+        self._waits = False
+        self.checks, self.refused = (*self.checks, *told.checks), told.refused
+        self.show_page(self.page())
+        self.query_one("#page").display = bool(self.checks)
+        if self.refused:
+            self.query(".question").set(display=False)
+            self.query_one("#on", Button).display = False
+            self.query_one("#cancel", Button).focus()
+        self.call_after_refresh(self._fit)
 
     def answers(self) -> dict[str, str]:
         return {field.id: self._answer(number, field) for number, field in enumerate(self.form.fields)}
@@ -83,6 +110,8 @@ class ActionForm(Dialog[dict[str, str]]):
             self.dismiss(None)
 
     def _finish(self) -> None:
+        if self.refused:
+            return
         answers = self.answers()
         for number, field in enumerate(self.form.fields):
             if field.required and not answers[field.id]:
@@ -90,6 +119,21 @@ class ActionForm(Dialog[dict[str, str]]):
                 self.notify(f"{visible(field.label)} is needed.", severity="warning", markup=False)
                 return
         self.dismiss(answers)
+
+
+def refusal_page(refused: tuple[str, ...], checks: tuple[Check, ...]) -> Page:
+    """Why not, if anything is in the way, and what was looked at."""
+    page = Page()
+    for reason in refused:
+        page.bullet(reason, sign="✖ not possible:", style="bold $text-error")
+    if checks:
+        page.heading("Checked just now")
+        check_lines(page, checks)
+    return page
+
+
+def _unknown(problem: RecoveryError) -> Check:
+    return Check(label="Permissions", state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
 
 
 def _on() -> Button:
