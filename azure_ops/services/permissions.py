@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -21,21 +23,31 @@ BELIEVED_S = 15.0
 LONGEST_CACHE = 500
 
 
+class Granted:
+    """What is granted at one scope, and since when that is known. Who asks together waits for one answer."""
+
+    def __init__(self) -> None:
+        self.reading = asyncio.Lock()
+        self.read_at = -math.inf
+        self.entries: tuple[Document, ...] = ()
+
+
 async def missing_actions(session: Session, scope: str, actions: Iterable[str]) -> tuple[str, ...]:
     """Those of `actions` that no role at this scope (or above it) grants; in the order given.
 
     Deny assignments, locks and policies are not in that list: an action may still be refused. An answer is
     kept for some minutes; that something is missing is believed for seconds: a role may just have come."""
-    at, granted = session.grants.get(key_of(scope), (-GOOD_S, ()))
-    age_s = time.monotonic() - at
-    missing = _missing(granted, actions)
-    if age_s > (BELIEVED_S if missing else GOOD_S):
-        granted = await _read(session, scope)
-        if len(session.grants) >= LONGEST_CACHE:
-            session.grants.clear()
-        session.grants[key_of(scope)] = (time.monotonic(), granted)
-        missing = _missing(granted, actions)
-    return missing
+    wanted = tuple(actions)
+    if len(session.grants) >= LONGEST_CACHE:
+        session.grants.clear()
+    known = session.grants.setdefault(key_of(scope), Granted())
+    async with known.reading:
+        missing = _missing(known.entries, wanted)
+        if time.monotonic() - known.read_at > (BELIEVED_S if missing else GOOD_S):
+            known.entries = await _read(session, scope)
+            known.read_at = time.monotonic()
+            missing = _missing(known.entries, wanted)
+        return missing
 
 
 def _missing(granted: Sequence[Document], actions: Iterable[str]) -> tuple[str, ...]:

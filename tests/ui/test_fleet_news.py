@@ -110,7 +110,7 @@ async def test_first_rows_say_what_is_unread_and_the_whole_says_it_no_more() -> 
         await teller.tell(vm("a"), vm("b", open_test), read=(VM,), first=True)
         await until(pilot, app, "a", "backup", "… unread")
         assert app.console_screen.vms.shown_keys == ["a", "b"]
-        assert app.state.loose_ends == {"b"}
+        assert [end.target.key for end in app.state.loose_ends.all()] == ["b"]
         await teller.tell(vm("a"), read=(BACKUP,))
         await until(pilot, app, "a", "backup", "none ✖")
         assert cells(app, "a")["replication"] == "… unread"
