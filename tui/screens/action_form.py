@@ -128,8 +128,20 @@ def refusal_page(refused: tuple[str, ...], checks: tuple[Check, ...]) -> Page:
         page.bullet(reason, sign="✖ not possible:", style="bold $text-error")
     if checks:
         page.heading("Checked just now")
-        check_lines(page, checks)
+        check_lines(page, _briefly(checks))
     return page
+
+
+def _briefly(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """What is well takes one line: the questions are to stay in sight."""
+    well = [check for check in checks if check.state is CheckState.OK and not check.detail]
+    if len(well) < 2:
+        return checks
+    labels = "; ".join(check.label for check in well)
+    return (
+        *(check for check in checks if check not in well),
+        Check(label=labels, state=CheckState.OK),
+    )
 
 
 def _unknown(problem: RecoveryError) -> Check:
