@@ -50,7 +50,7 @@ async def plan(context: Context, target: ManagedDisk, answers: Mapping[str, str]
         consequences=(
             f"The disk {target.name} of {_group(target)} is deleted: {size}{made}.",
             "It costs nothing any more. No virtual machine, snapshot or backup is touched.",
-            "Where a restore left it behind, it is the only copy of what was written after the recovery point.",
+            "Where a restore left it behind, nothing else has what was written after the recovery point.",
         ),
         losses=(f"What is on {target.name} is gone for good: Azure has no way back for a deleted disk.",),
         checks=(
