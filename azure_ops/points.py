@@ -24,11 +24,12 @@ _KINDS = {
     "crashconsistent": CRASH,
 }
 _MEANINGS = {
-    APP: "Applications wrote out what they had in memory first: databases start from it as after a clean stop.",
+    APP: "Applications wrote out what they had in memory first: databases start from it as after a clean "
+    "stop.",
     FILE_SYSTEM: "The file systems were frozen for the moment: files are whole, but what applications had in "
     "memory is missing. Databases recover as after a kill.",
-    CRASH: "Only what was on the disks at that moment: as after a power cut. File systems check themselves and "
-    "databases recover at the first start; look at them before use.",
+    CRASH: "Only what was on the disks at that moment: as after a power cut. File systems check themselves "
+    "and databases recover at the first start; look at them before use.",
 }
 THREATS = {
     "healthy": "Defender for Cloud had no alert about the VM when the point was taken.",

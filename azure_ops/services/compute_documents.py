@@ -80,7 +80,7 @@ def disk(document: Document, lun: int | None) -> Disk:
 
 
 def snapshot_point(document: Document, disks: Mapping[str, Disk]) -> RecoveryPoint | None:
-    """None for a snapshot of another VM's disk (`disks` are this VM's, by key), and for one without a time."""
+    """None for a snapshot of another VM's disk than `disks` (by key), and for one without a time."""
     properties = part(document, "properties")
     source = key_of(text(part(properties, "creationData"), "sourceResourceId"))
     taken_at = moment(properties, "timeCreated")
