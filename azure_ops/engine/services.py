@@ -90,7 +90,7 @@ class Services:
         self.watcher.poke()
 
     def _remember_how_long(self, entry: Entry) -> None:
-        """Of what goes back to a point. A backup point that nobody has read tells no tier: then nothing is."""
+        """Of what goes back to a point. One of backup that nobody has read tells no tier: nothing is kept."""
         if entry.phase is not Phase.SUCCEEDED or entry.duration_s is None or entry.ended_at is None:
             return
         name, tier = entry.arguments.get("point", ""), ""

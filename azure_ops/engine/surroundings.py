@@ -95,10 +95,8 @@ class Surroundings:
                 return "", "Whether the vault has a secondary region could not be read."
             self._regions[vault] = (time.monotonic(), region)
         if not region:
-            return (
-                "",
-                f"Cross-region restore of {item.backup.vault_name} is off: no point can be restored elsewhere.",
-            )
+            name = item.backup.vault_name
+            return "", f"Cross-region restore of {name} is off: no point can be restored elsewhere."
         return region, f"Points copied to {region}; a copy takes hours and holds the vault tier only."
 
 

@@ -405,7 +405,7 @@ def _points_fault(details: Details) -> str:
 
 
 def _points_note(details: Details | None) -> str:
-    """Behind the VM's name: what the schedule promised in vain, and the other region when it was asked for."""
+    """Behind the VM's name: what the schedule promised in vain, and the other region where it was asked."""
     if details is None:
         return ""
     missing = sum(gap.missing for gap in details.gaps)
