@@ -75,7 +75,7 @@ def expected(vm: FleetItem) -> str:
 def crash_error(job: Job | None) -> JobError | None:
     """Of a backup that fell back to a crash-consistent snapshot, why; None for any other."""
     errors = job.errors if job is not None and job.operation == "Backup" else ()
-    return next((error for error in errors if error.code in (CRASH_CODE, "400446")), None)
+    return next((error for error in errors if error.code == CRASH_CODE), None)
 
 
 # tiers ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ count as they are, faults of a point count as so many minutes that somebody woul
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ COSTS_MIN = {meaning.APP: 0.0, meaning.FILE_SYSTEM: 30.0, meaning.CRASH: 120.0}
 UNTOLD_MIN = 120.0
 """A consistency that nobody tells is reckoned as the worst."""
 THREATS_MIN = {"unhealthy": 7 * DAY_MIN, "warning": DAY_MIN}
+THREATS_KNOWN = (*THREATS_MIN, "healthy")
 MISSING_DISK_MIN = 2 * DAY_MIN
 EXCHANGED_DISK_MIN = 60.0
 EXPIRES_SOON_MIN = 60.0
@@ -66,16 +68,18 @@ def recommend(
     *,
     now: datetime,
     times: Sequence[RestoreTime] = (),
+    failover: bool = True,
 ) -> Advice:
-    """`disks` are the VM's now, `times` how long restores took on this machine."""
-    usable, left_out = _usable(incident_at, points, now)
+    """`disks` are the VM's now, `times` how long restores took on this machine, `failover` whether one is
+    possible now."""
+    usable, left_out = _usable(incident_at, with_alerts(points), now, failover=failover)
     back_min = {
         one.way: back_s(one.point, times)[0] / 60 for one in {one.way: one for one in usable}.values()
     }
     weighed = [_weigh(one, incident_at, disks, now, back_min[one.way]) for one in usable]
     if not weighed:
         return Advice(problem=_nothing(left_out), left_out=_told(left_out))
-    weighed.sort(key=lambda one: one.candidate.point.taken_at, reverse=True)
+    weighed.sort(key=lambda one: _taken_at(one.candidate.point), reverse=True)
     weighed.sort(key=lambda one: one.cost_min)
     best = weighed[0]
     others = _alternatives(best, weighed[1:])
@@ -102,8 +106,28 @@ class _Weighed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Without lost data and time."""
 
 
+def with_alerts(points: Iterable[RecoveryPoint]) -> list[RecoveryPoint]:
+    """Only backups tell what Defender thought of the VM. Another point takes over the word of the newest
+    backup before it, when that was bad: trouble does not go away by replication."""
+    found = list(points)
+    told = sorted((one for one in found if one.threat.casefold() in THREATS_KNOWN), key=_taken_at)
+    if not told:
+        return found
+    times = [one.taken_at for one in told]
+    for index, point in enumerate(found):
+        before = bisect_right(times, point.taken_at) - 1
+        if not point.threat and before >= 0 and told[before].threat.casefold() in THREATS_MIN:
+            word, threats = told[before].threat, told[before].threats
+            found[index] = msgspec.structs.replace(point, threat=word, threats=threats)
+    return found
+
+
+def _taken_at(point: RecoveryPoint) -> datetime:
+    return point.taken_at
+
+
 def _usable(
-    incident_at: datetime, points: Iterable[RecoveryPoint], now: datetime
+    incident_at: datetime, points: Iterable[RecoveryPoint], now: datetime, *, failover: bool
 ) -> tuple[list[_Candidate], dict[str, int]]:
     left_out: dict[str, int] = {}
     usable: list[_Candidate] = []
@@ -111,6 +135,8 @@ def _usable(
     for point in points:
         way = meaning.restored_from(point) if point.source is PointSource.BACKUP else point.source.value
         reason = _why_not(point, way, incident_at, now)
+        if not reason and not failover and point.source is PointSource.REPLICATION:
+            reason = "a failover is not possible now"
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
         elif point.source is PointSource.SNAPSHOT:
@@ -310,7 +336,8 @@ def _losses(candidate: _Candidate, incident_at: datetime, disks: Sequence[Disk],
         found.append(f"its {meaning.place_of(disk.lun)} is {name}, now it is {disk.name}")
     if point.threat.casefold() in ("warning", "unhealthy"):
         titles = ", ".join(threat.title for threat in point.threats) or "no title"
-        found.append(f"Defender had alerts about the VM when it was taken ({titles})")
+        when = "when it was taken" if meaning.is_backup(point) else "at the backup before it"
+        found.append(f"Defender had alerts about the VM {when} ({titles})")
     if point.expires_at is not None and point.expires_at - now < SOON:
         found.append(f"it expires in {span((point.expires_at - now).total_seconds())}: begin before that")
     if point.source is PointSource.REPLICATION:

@@ -70,7 +70,7 @@ def point_columns(now: Now, disks: Disks = tuple, times: Times = tuple) -> tuple
         Column("consistency", "CONSISTENCY", consistency_cell, None, 16, 14),
         Column("where", "WHERE", where_cell, None, 14, 8, 22),
         Column("back", "BACK IN", lambda row: back_cell(row, times()), None, 7, right=True, priority=2),
-        Column("note", "NOTE", lambda row: note_cell(row, now, disks()), None, 16, 8, 70, priority=1),
+        Column("note", "NOTE", lambda row: note_cell(row, now, disks()), None, 14, 8, 70, priority=1),
     )
 
 

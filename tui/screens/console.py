@@ -355,6 +355,7 @@ class ConsoleScreen(Screen[None]):
         state = self.console_app.state
         with self.app.batch_update():
             self.operations.show(state.operations.values(), state.jobs.values())
+            self.vms.say_fell_back(state.fell_back)
             if self._point_at:
                 self.point_at_operation(self._point_at)
             self.header_changed()

@@ -53,7 +53,15 @@ class WhichPoint(Dialog[Taken]):
         self._details = details
         self._at, self._now = at, now
         self._keys = keys
-        self._advice = recommend(at, details.points, details.item.disks, now=now, times=details.restore_times)
+        replication = details.item.replication
+        self._advice = recommend(
+            at,
+            details.points,
+            details.item.disks,
+            now=now,
+            times=details.restore_times,
+            failover=replication is not None and replication.allows("UnplannedFailover"),
+        )
         self.hints = "↑↓ choose · esc back"
 
     @property
@@ -190,7 +198,7 @@ def advice_page(advice: Advice, choice: Choice | None, at: datetime, now: dateti
             page.bullet(f"{count} between it and the incident: missing", "▲", "$text-warning")
     for line in advice.left_out:
         page.note(f"left out, {line}", indent=1)
-    return page
+    return page.blank()
 
 
 def _choice_lines(page: Page, choice: Choice) -> None:
