@@ -54,7 +54,7 @@ def _weekday(name: str) -> int:
 
 
 def _promised(policy: BackupPolicy, since: datetime, now: datetime) -> list[datetime]:
-    """Moments of the schedule from `since` on, oldest first, those that are too young left out."""
+    """Moments of the schedule from `since` on, oldest first."""
     due: list[datetime] = []
     day = since.replace(hour=0, minute=0, second=0, microsecond=0) - DAY
     weekdays = {_weekday(name) for name in policy.run_on} if policy.frequency == "Weekly" else set(range(7))
@@ -62,7 +62,7 @@ def _promised(policy: BackupPolicy, since: datetime, now: datetime) -> list[date
         if day.weekday() in weekdays:
             due += [at for clock in policy.run_at for at in _runs(policy, day, clock, now)]
         day += DAY
-    return sorted({at for at in due if since <= at <= now - GRACE})
+    return sorted({at for at in due if since <= at <= now})
 
 
 def _runs(policy: BackupPolicy, day: datetime, clock: str, now: datetime) -> list[datetime]:
@@ -92,7 +92,7 @@ def _by_moments(due: Sequence[datetime], taken: Sequence[datetime], now: datetim
         if index < len(taken) and taken[index] <= until:
             found += _gap(run)
             run = []
-        else:
+        elif at <= now - GRACE:
             run.append(at)
     return [*found, *_gap(run)]
 

@@ -160,12 +160,19 @@ class Commands:
 
     def secondary(self) -> None:
         self._screen.secondary = not self._screen.secondary
-        self._screen.load_details()
-        self._app.tell(
-            "Points of the secondary region are shown too, where there is one; x leaves them out."
-            if self._screen.secondary
-            else "Points of the secondary region are left out."
-        )
+        self._later(self._secondary())
+
+    async def _secondary(self) -> None:
+        wanted, item = self._screen.secondary, self._screen.vms.cursor_row
+        if not wanted or item is None:
+            where = "are asked for with each VM from now on" if wanted else "are left out"
+            self._app.tell(f"Points of the secondary region {where}.")
+            self._screen.load_details()
+            return
+        request = wire.GetDetails(key=item.key, secondary=True)
+        answer = await self._app.link.ask(request, wire.GotDetails)
+        self._screen.took(answer.details)
+        self._app.tell(answer.details.secondary, title=f"The other region of {visible(item.name)}")
 
     def raw(self) -> None:
         wanted = self._raw_wanted()

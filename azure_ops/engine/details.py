@@ -75,7 +75,7 @@ class DetailsReader:
 
     def point(self, item_id: str, name: str) -> RecoveryPoint | None:
         """A backup point as it was read last."""
-        points = self._good_points.get(item_id, GoodPoints(None, ())).points
+        points = self._good_points.get(item_id.lower(), GoodPoints(None, ())).points
         return next((point for point in points if point.name == name), None)
 
     async def _read(self, item: FleetItem, *, secondary: bool) -> Details:
@@ -132,6 +132,7 @@ class DetailsReader:
 
     async def _list(self, name: str, of: str, reading: Awaitable[Points]) -> tuple[SourceState, Points]:
         """The points and how old they are: those of the last good answer when they cannot be read now."""
+        of = of.lower()
         try:
             points = await reading
         except RecoveryError as problem:

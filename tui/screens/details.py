@@ -39,6 +39,8 @@ def details_page(details: Details, now: datetime) -> Page:
         if details.warning:
             _warning(page, details.warning)
         page.pair("schedule", details.promise or "none")
+        if details.secondary:
+            page.pair("other region", details.secondary)
         for gap in details.gaps:
             due = f"{here(gap.since):%Y-%m-%d %H:%M} {zone_name()}"
             page.bullet(f"points missing: {gap.missing}, the first due {due}", "▲", "$text-warning")
