@@ -250,10 +250,14 @@ def _alternatives(best: _Weighed, rest: Sequence[_Weighed]) -> list[tuple[_Weigh
     offer(_least(one for one in rest if one.back_min < best.back_min * 0.7), "sooner back")
     offer(_least(one for one in rest if one.candidate.point.source is not point.source), "another way back")
     offer(_least(one for one in rest if one.candidate.point.secondary != point.secondary), "another region")
-    older = [one for one in rest if one.candidate.point.taken_at < point.taken_at]
-    offer(_least(older), "further back, should the trouble have begun earlier")
-    offer(_least(one for one in older if all(one is not each for each, _ in found)), "further back still")
+    for why in ("further back, should the trouble have begun earlier", "further back still"):
+        taken = [point, *(one.candidate.point for one, _ in found)]
+        offer(_least(one for one in rest if _is_older(one, point) and one.candidate.point not in taken), why)
     return found
+
+
+def _is_older(one: _Weighed, point: RecoveryPoint) -> bool:
+    return one.candidate.point.taken_at < point.taken_at
 
 
 def _least(weighed: Iterable[_Weighed]) -> _Weighed | None:

@@ -111,6 +111,7 @@ class WhichPoint(Dialog[Taken]):
             if key and entry:
                 words.append(f"{key} {entry.short or entry.title}")
         self.query_one("#hints", Static).update(plain(" · ".join((*words, "esc back"))))
+        self.call_after_refresh(self._fit)
 
     def action_take(self, id: str) -> None:
         choice = self._choice()
