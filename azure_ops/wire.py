@@ -31,7 +31,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -60,6 +60,8 @@ class GetDetails(Message, frozen=True, kw_only=True):
     key: str
     fresh: bool = False
     """True reads again although a recent answer is at hand."""
+    secondary: bool = False
+    """With the points of the vault's secondary region: requests of their own, so only on demand."""
 
 
 class GetRaw(Message, frozen=True, kw_only=True):

@@ -59,6 +59,8 @@ TABLE: tuple[Key, ...] = (
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
     Key("loose-ends", ("L",), "Loose ends: what is left open, with the key that ends it", LOOK),
     Key("handover", ("h",), "Write the handover note for the next shift", LOOK),
+    Key("which-point", ("w",), "Which point should I take? Asks when it began", LOOK),
+    Key("secondary", ("x",), "Points of the vault's secondary region too, or no more", LOOK),
     Key("refresh", ("r",), "Read again now", LOOK),
     Key("pause", ("p",), "Pause or resume reading", LOOK),
     Key("menu", ("a",), "All actions of this row, with key, risk or why not", ACT, "Actions"),

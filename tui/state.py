@@ -12,6 +12,7 @@ from enum import Enum
 
 from azure_ops import wire
 from azure_ops.model import FleetItem, Job, Leftovers, Operation, SourceState, Vault
+from azure_ops.points import crash_error
 
 from .loose_ends import LooseEndKeeper
 
@@ -78,6 +79,11 @@ class ConsoleState:
     def __init__(self) -> None:
         self.items: dict[str, FleetItem] = {}
         self.jobs: dict[str, Job] = {}
+        self._newest_backups: dict[str, Job] = {}
+        """By the VM's key, those that ended."""
+        self.fell_back: frozenset[str] = frozenset()
+        """Keys of VMs whose newest backup made do with a crash-consistent snapshot, as far as its job was
+        read: lists leave out why a job warned."""
         self.operations: dict[str, Operation] = {}
         self.sources: dict[str, SourceState] = {}
         self.vaults: tuple[Vault, ...] = ()
@@ -156,6 +162,20 @@ class ConsoleState:
             self.jobs.pop(job_id, None)
         self.jobs.update((job.id, job) for job in delta.changed)
         self.loose_ends.work_changed()
+        self._look_at_backups(delta.changed)
+
+    def _look_at_backups(self, jobs: Iterable[Job]) -> None:
+        fell_back = set(self.fell_back)
+        for job in jobs:
+            if job.operation != "Backup" or not job.state.ended or not job.target_key or not job.started_at:
+                continue
+            newest = self._newest_backups.get(job.target_key)
+            if newest is not None and newest.started_at and newest.started_at > job.started_at:
+                continue
+            self._newest_backups[job.target_key] = job
+            (fell_back.add if crash_error(job) else fell_back.discard)(job.target_key)
+        if fell_back != self.fell_back:
+            self.fell_back = frozenset(fell_back)
 
     def apply_operations(self, delta: wire.OperationsDelta) -> list[Operation]:
         """Those that have come to their end with this news."""
@@ -174,6 +194,8 @@ class ConsoleState:
     def forget_jobs(self) -> None:
         """A new connection tells all jobs and operations anew, without saying which have gone."""
         self.jobs.clear()
+        self._newest_backups.clear()
+        self.fell_back = frozenset()
         self.operations.clear()
         self.loose_ends.work_changed()
 

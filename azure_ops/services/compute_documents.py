@@ -14,6 +14,7 @@ from ..model import (
     JobKind,
     JobState,
     ManagedDisk,
+    PointDisk,
     PointSource,
     PowerState,
     RecoveryPoint,
@@ -97,15 +98,15 @@ def managed_disk(document: Document) -> ManagedDisk:
     )
 
 
-def snapshot_point(document: Document, disks: Mapping[str, str]) -> RecoveryPoint | None:
-    """None for a snapshot of another VM's disk, and for one without a time."""
+def snapshot_point(document: Document, disks: Mapping[str, Disk]) -> RecoveryPoint | None:
+    """None for a snapshot of another VM's disk than `disks` (by key), and for one without a time."""
     properties = part(document, "properties")
     source = key_of(text(part(properties, "creationData"), "sourceResourceId"))
     taken_at = moment(properties, "timeCreated")
     if source not in disks or taken_at is None:
         return None
     percent = number(properties, "completionPercent")
-    words = [disks[source], "incremental" if flag(properties, "incremental") else "full"]
+    words = [disks[source].name, "incremental" if flag(properties, "incremental") else "full"]
     if text(properties, "provisioningState") not in ("Succeeded", ""):
         words.append(text(properties, "provisioningState"))
     elif percent is not None and percent < 100:
@@ -118,6 +119,7 @@ def snapshot_point(document: Document, disks: Mapping[str, str]) -> RecoveryPoin
         source=PointSource.SNAPSHOT,
         taken_at=taken_at,
         consistency="CrashConsistent",
+        disks=(PointDisk(name=disks[source].name, lun=disks[source].lun),),
         note=", ".join(words),
     )
 

@@ -17,6 +17,7 @@ from ..store import Event
 from ..world import World, happens
 from .backup_guard import require_guard
 from .backup_operations import REMEMBERED_S
+from .backup_schedule import schedule_runs
 from .bodies import member
 from .discovery import find_resource_group
 from .formats import dotnet_ticks
@@ -134,7 +135,7 @@ def vault_changed(world: World, event: Event) -> None:
         created = vault.provisioning_state == "Provisioning"
         apply_changes(world, vault, event.payload["changes"])
         for policy in starting_policies(vault.id, run_at=world.clock.now()) if created else ():
-            world.store.save(policy)
+            schedule_runs(world, policy)
     operation.status, operation.error = ("Failed" if error else "Succeeded"), error
     world.store.save(operation)
     world.happens_in(REMEMBERED_S, "vault.operation_forgotten", {"operation_id": operation.id})
