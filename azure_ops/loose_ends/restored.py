@@ -16,6 +16,7 @@ from ..arm_ids import key_of
 from ..model import FleetItem, Job, JobKind, Leftovers, ManagedDisk, Trace
 from .kinds import Kind, LooseEnd, loose_end, unpriced
 
+RESTORES = ("Restore", "CrossRegionRestore")
 CLOCKS_DIFFER = timedelta(minutes=5)
 _RESTORED_NAME = r"(?P<vm>.+)-(osdisk|datadisk-\d{3})-\d{8}-\d{6}"
 _RESTORE_POINT = r"/restorepointcollections/azurebackup_(?P<vm>.+)_[^/_]+/restorepoints/"
@@ -28,28 +29,54 @@ class Tie(NamedTuple):
     replaced: bool = False
 
 
-def tie_of(disk: ManagedDisk, traces: Iterable[Trace], jobs: Iterable[Job]) -> Tie | None:
-    """None: nothing ties it to a restore, so nothing is said of it here."""
-    if disk.is_replica:
+class Evidence:
+    """Restores by what they may have left, so that many disks are told apart quickly."""
+
+    def __init__(self, traces: Iterable[Trace], jobs: Iterable[Job]) -> None:
+        self._had: dict[str, Trace] = {}
+        self._made_in: dict[str, list[Trace]] = {}
+        self._restores: dict[str, list[Job]] = {}
+        for trace in sorted(traces, key=lambda one: one.ended_at):
+            self._had.update(dict.fromkeys(trace.disk_ids, trace))
+            if trace.group_id:
+                self._made_in.setdefault(key_of(trace.group_id), []).append(trace)
+        for job in jobs:
+            if job.kind is JobKind.BACKUP and job.operation in RESTORES:
+                self._restores.setdefault(job.target_name.lower(), []).append(job)
+
+    def tie_of(self, disk: ManagedDisk) -> Tie | None:
+        """None: nothing ties it to a restore, so nothing is said of it here."""
+        if disk.is_replica:
+            return None
+        return self._by_journal(disk) or self._by_job(disk) or _by_source(disk)
+
+    def _by_journal(self, disk: ManagedDisk) -> Tie | None:
+        had = self._had.get(disk.key)
+        if had is not None:
+            what = f"{had.target_name} had it before its disks were replaced"
+            return Tie(what, f"our journal: {_said(had)}", had.ended_at, True)
+        for trace in reversed(self._made_in.get(disk.key.partition("/providers/")[0], ())):
+            if _made_within(disk, trace.began_at, trace.ended_at):
+                why = f"our journal: {_said(trace)}; it was made in that group in those minutes"
+                return Tie(_restored_of(trace.target_name), why, trace.ended_at)
         return None
-    return _by_journal(disk, traces) or _by_job(disk, jobs) or _by_source(disk)
+
+    def _by_job(self, disk: ManagedDisk) -> Tie | None:
+        named = re.fullmatch(_RESTORED_NAME, disk.name, re.IGNORECASE) if self._restores else None
+        for job in self._restores.get(named["vm"].lower(), ()) if named else ():
+            began = job.started_at
+            if began is not None and _made_within(disk, began, job.ended_at or began):
+                why = f"Azure Backup's restore of {began:%Y-%m-%d %H:%M} UTC, and the disk's name"
+                return Tie(_restored_of(job.target_name), why, disk.created_at)
+        return None
 
 
-def _by_journal(disk: ManagedDisk, traces: Iterable[Trace]) -> Tie | None:
-    for trace in sorted(traces, key=lambda one: one.ended_at, reverse=True):
-        said = f"our journal: {trace.title}, started by {trace.by or 'somebody'}"
-        if disk.key in trace.disk_ids:
-            return Tie(
-                f"{trace.target_name} had it before its disks were replaced", said, trace.ended_at, True
-            )
-        in_group = trace.group_id and disk.key.startswith(f"{key_of(trace.group_id)}/")
-        if in_group and _made_within(disk, trace.began_at, trace.ended_at):
-            return Tie(
-                f"restored from a backup of {trace.target_name}, attached to nothing",
-                f"{said}; it was made in that group in those minutes",
-                trace.ended_at,
-            )
-    return None
+def _said(trace: Trace) -> str:
+    return f"{trace.title}, started by {trace.by or 'somebody'}"
+
+
+def _restored_of(name: str) -> str:
+    return f"restored from a backup of {name}, attached to nothing"
 
 
 def _made_within(disk: ManagedDisk, began: datetime, ended: datetime) -> bool:
@@ -57,36 +84,22 @@ def _made_within(disk: ManagedDisk, began: datetime, ended: datetime) -> bool:
     return made is not None and began - CLOCKS_DIFFER <= made <= ended + CLOCKS_DIFFER
 
 
-def _by_job(disk: ManagedDisk, jobs: Iterable[Job]) -> Tie | None:
-    named = re.fullmatch(_RESTORED_NAME, disk.name, re.IGNORECASE)
-    if named is None:
-        return None
-    for job in jobs:
-        restore = job.kind is JobKind.BACKUP and job.operation in ("Restore", "CrossRegionRestore")
-        if not restore or job.started_at is None or job.target_name.lower() != named["vm"].lower():
-            continue
-        if _made_within(disk, job.started_at, job.ended_at or job.started_at):
-            return Tie(
-                f"restored from a backup of {job.target_name}, attached to nothing",
-                f"Azure Backup's restore of {job.started_at:%Y-%m-%d %H:%M} UTC, and the disk's name",
-                disk.created_at,
-            )
-    return None
-
-
 def _by_source(disk: ManagedDisk) -> Tie | None:
     point = re.search(_RESTORE_POINT, disk.made_from, re.IGNORECASE)
     if point is None:
         return None
     return Tie(
-        f"restored from a backup of {point['vm']}, attached to nothing",
+        _restored_of(point["vm"]),
         "it was made from a restore point of Azure Backup",
         disk.created_at,
     )
 
 
 def of_disks(fleet: Mapping[str, FleetItem], jobs: Collection[Job], leftovers: Leftovers) -> list[LooseEnd]:
-    ties = [(disk, tie) for disk in leftovers.disks if (tie := tie_of(disk, leftovers.traces, jobs))]
+    if not leftovers.disks:
+        return []
+    evidence = Evidence(leftovers.traces, jobs)
+    ties = [(disk, tie) for disk in leftovers.disks if (tie := evidence.tie_of(disk))]
     used = {disk.id.lower() for item in fleet.values() for disk in item.disks} if ties else set()
     found = []
     for disk, tie in ties:

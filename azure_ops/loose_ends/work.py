@@ -64,14 +64,18 @@ def of_jobs(
     """Those that wait, and those of somebody else that failed. `said`: keys and names of the rows that have
     loose ends themselves."""
     ours = {one.job_id.lower() for one in operations if one.job_id}
+    newest = _newest(jobs)
     found = []
     for job in jobs:
-        of_said = (job.target_key or job.target_name.lower()) in said
+        if job.state not in (JobState.SUSPENDED, JobState.FAILED):
+            continue
+        of_said = _about(job) in said
         if job.state is JobState.SUSPENDED and not (of_said and job.operation == "TestFailover"):
             found.append(_of_job(Kind.JOB_SUSPENDED, job, "waits for somebody"))
         elif job.state is JobState.FAILED and job.id.lower() not in ours:
             recent = job.started_at is not None and now - job.started_at < FAILURES_COUNT_FOR
-            if recent and not (of_said and job.kind is JobKind.BACKUP) and not _superseded(job, jobs):
+            last = newest.get((job.operation, _about(job))) == job.started_at
+            if recent and last and not (of_said and job.kind is JobKind.BACKUP):
                 why = f": {job.errors[0].message}" if job.errors else ""
                 found.append(_of_job(Kind.JOB_FAILED, job, f"failed{why}"))
     return found
@@ -93,15 +97,16 @@ def _of_job(kind: Kind, job: Job, what: str) -> LooseEnd:
     )
 
 
-def _superseded(failed: Job, jobs: Iterable[Job]) -> bool:
-    """The same was done on the same machine later, or is being done; one that failed later says it itself."""
-    about = failed.target_key or failed.target_name.lower()
-    return any(
-        job.operation == failed.operation
-        and job.state not in (JobState.CANCELLED, JobState.SKIPPED)
-        and (job.target_key or job.target_name.lower()) == about
-        and job.started_at is not None
-        and failed.started_at is not None
-        and job.started_at > failed.started_at
-        for job in jobs
-    )
+def _newest(jobs: Iterable[Job]) -> dict[tuple[str, str], datetime]:
+    """When each operation on each machine began for the last time; what was not done does not count."""
+    found: dict[tuple[str, str], datetime] = {}
+    for job in jobs:
+        if job.started_at is not None and job.state not in (JobState.CANCELLED, JobState.SKIPPED):
+            about = job.operation, _about(job)
+            if about not in found or job.started_at > found[about]:
+                found[about] = job.started_at
+    return found
+
+
+def _about(job: Job) -> str:
+    return job.target_key or job.target_name.lower()
