@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from azure_ops.actions import ALL
 from tests.conftest import EmulatorFactory
 from tests.support import Emulator
 
-from .console_driver import BIG, SMALL, User, posts
+from .console_driver import BIG, ROW_ACTIONS, SMALL, User, posts
 
 FAST = 160
 """World seconds per second: the operations of the story take a few seconds each."""
@@ -231,7 +230,7 @@ def test_read_only_refuses_before_anything_is_asked(fast_emulator: Emulator, tmp
         user.presses("F")
         user.sees("This console is read-only")
         user.presses("a")
-        user.sees(f"0 of {len(ALL)} are possible now")
+        user.sees(f"0 of {len(ROW_ACTIONS)} are possible now")
         assert fast_emulator.requests() == []
     finally:
         user.close()

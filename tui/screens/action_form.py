@@ -79,6 +79,7 @@ class ActionForm(Dialog[dict[str, str]]):
         if self.refused:
             self.query(".question").set(display=False)
             self.query_one("#on", Button).display = False
+            self.query_one("#hints", Static).update(plain("enter or esc back"))
             self.query_one("#cancel", Button).focus()
         self.call_after_refresh(self._fit)
 
