@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
-from azure_ops.actions.spec import Target, TargetKind
+from azure_ops.actions.spec import Action, Target, TargetKind
 from azure_ops.errors import RecoveryError
-from azure_ops.model import FleetItem, Job, Operation
+from azure_ops.model import FleetItem, Job, Operation, Subscription
 from widgets.page import Page
 from widgets.plain_text import visible
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
+OF_THE_FLEET = (TargetKind.VM, TargetKind.JOB, TargetKind.SUBSCRIPTION)
+"""What the main screen has under its cursor."""
 PORTALS = {
     "public": "https://portal.azure.com",
     "usgovernment": "https://portal.azure.us",
@@ -44,7 +46,12 @@ class Commands:
 
     def act(self, action_id: str) -> None:
         action = ACTIONS.get(action_id)
-        if action is not None:
+        if action is not None and action.target is TargetKind.VAULT:
+            self.vaults()
+            self._app.tell(
+                f"Choose the vault, then press {self._app.keys.shown('menu')}.", title=action.title
+            )
+        elif action is not None:
             self._app.flows.start(action_id, self.targets(action.target))
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
@@ -52,15 +59,25 @@ class Commands:
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
-        return self._screen.vms_under_cursor()
+        rows = self._screen.vms_under_cursor()
+        if kind is TargetKind.VM:
+            return rows
+        if kind is TargetKind.SUBSCRIPTION:
+            return [Subscription(id=f"/subscriptions/{row.subscription_id}") for row in rows[:1]]
+        return []
 
     def menu(self) -> None:
+        self.menu_of([action for action in ACTIONS.values() if action.target in OF_THE_FLEET], self.targets)
+
+    def menu_of(
+        self, actions: Sequence[Action], targets_of: Callable[[TargetKind], Sequence[Target]]
+    ) -> None:
         from .screens.action_menu import ActionMenu, Entry
 
         found: list[Entry] = []
         subject = ""
-        for action in ACTIONS.values():
-            targets = self.targets(action.target)
+        for action in actions:
+            targets = targets_of(action.target)
             reason = ""
             if not targets:
                 reason = "nothing under the cursor for it"
@@ -73,7 +90,12 @@ class Commands:
                     reason = "possible on none of the marked rows"
             found.append(Entry(action.id, self._app.keys.shown(action.id), action.title, action.risk, reason))
         menu = ActionMenu(subject or "nothing", found)
-        self._app.push_screen(menu, lambda chosen: self.act(chosen) if chosen else None)
+
+        def start(chosen: str | None) -> None:
+            if chosen:
+                self._app.flows.start(chosen, targets_of(ACTIONS[chosen].target))
+
+        self._app.push_screen(menu, start)
 
     # looking ------------------------------------------------------------------------------------------------
 
@@ -99,6 +121,9 @@ class Commands:
 
     def show_raw_of(self, job: Job) -> None:
         self._later(self._show_raw(job.title or job.operation, wire.GetRaw(key=job.id, part="job")))
+
+    def show_raw_of_vault(self, vault_id: str, name: str) -> None:
+        self._later(self._show_raw(name, wire.GetRaw(key=vault_id, part="vault")))
 
     def _raw_wanted(self) -> tuple[str, wire.GetRaw] | None:
         row = self._screen.row_under_cursor()
@@ -132,15 +157,20 @@ class Commands:
         return row.id if isinstance(row, Job) else ""
 
     def copy(self) -> None:
-        arm_id = self._arm_id()
+        self.copy_id(self._arm_id())
+
+    def copy_id(self, arm_id: str) -> None:
         if arm_id:
             self._app.copy_to_clipboard(visible(arm_id))
             self._app.tell(arm_id, title="Sent to your terminal's clipboard (OSC 52)")
 
     def portal(self) -> None:
+        self.portal_of(self._arm_id())
+
+    def portal_of(self, arm_id: str) -> None:
         from .screens.dialog import Message
 
-        arm_id, base = self._arm_id(), PORTALS.get(self._app.settings.name, "")
+        base = PORTALS.get(self._app.settings.name, "")
         if not base:
             self._app.tell("The portal shows the public clouds; this is an endpoint of your own.", "warning")
         elif arm_id:
@@ -178,6 +208,16 @@ class Commands:
         self._screen.header_changed()
         self._app.tell("Reading is paused; p goes on." if paused else "Reading goes on.")
 
+    def vaults(self, id: str = "") -> None:
+        """`id`: the vault on which the cursor stands at first."""
+        from .screens.vaults import VaultsScreen
+
+        for screen in self._app.screen_stack:
+            if isinstance(screen, VaultsScreen):
+                screen.go_to(id)
+                return
+        self._app.push_screen(VaultsScreen(self._app, id))
+
     # the console --------------------------------------------------------------------------------------------
 
     def help(self) -> None:
@@ -191,7 +231,9 @@ class Commands:
 
         state = self._app.state
         actions = {action.id: action.keywords for action in ACTIONS.values()}
-        index = entries(self._app.keys, actions, state.items.values(), state.operations.values())
+        index = entries(
+            self._app.keys, actions, state.items.values(), state.operations.values(), state.vaults
+        )
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:
@@ -209,6 +251,8 @@ class Commands:
                 self._screen.go_to_vm(id)
             case "operation":
                 self._app.watch_job(id)
+            case "vault":
+                self.vaults(id)
 
     def quit(self) -> None:
         self._later(self._app.action_quit())

@@ -12,7 +12,7 @@ from azure_ops import wire
 from azure_ops.actions import ALL
 from azure_ops.actions.spec import Action, Target
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Plan, Risk
+from azure_ops.model import FleetItem, Job, Plan, Risk, Subscription
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ def key_of(target: Target) -> str:
 
 
 def name_of(target: Target) -> str:
-    return visible(target.name if isinstance(target, FleetItem) else target.title or target.operation)
+    if isinstance(target, Job):
+        return visible(target.title or target.operation)
+    if isinstance(target, Subscription):
+        return visible(target.name or f"subscription {target.id.rsplit('/', 1)[-1]}")
+    return visible(target.name)
 
 
 class Flows:
@@ -75,7 +79,7 @@ class Flows:
         try:
             await self._run(action, targets)
         except RecoveryError as error:
-            await self._app.show_error(f"{action.title} of {_names(targets)}", error)
+            await self._app.show_error(f"{action.title} {action.of} {_names(targets)}", error)
 
     async def _run(self, action: Action, targets: tuple[Target, ...]) -> None:
         targets = self._possible(action, targets)
@@ -133,7 +137,7 @@ class Flows:
             return {}
         from .screens.action_form import ActionForm
 
-        title = f"{action.title} of {_names(targets)}"
+        title = f"{action.title} {action.of} {_names(targets)}"
         form = ActionForm(title, prepared.form, prepared.checks, before)
         return await self._app.push_screen_wait(form)
 

@@ -64,7 +64,7 @@ def putter(doing: str) -> Callable[[Context, Entry], Awaitable[Submitted]]:
     async def run(context: Context, entry: Entry) -> Submitted:
         from ..services import protection
 
-        body = json.loads(entry.plan.requests[0].body)
+        body = json.loads(entry.plan.requests[-1].body)
         return await protection.put_item(
             context.session, entry.target_id, body, entry.request_id, doing=doing
         )

@@ -17,6 +17,7 @@ from .details import DetailsReader
 from .history import History
 from .pace import Pace
 from .runner import Runner
+from .vaults import VaultReader
 from .watch import Watcher
 from .watch_focus import FocusReader
 
@@ -42,6 +43,7 @@ class Services:
         history = History(paths.history_path(settings))
         self.watcher = Watcher(session, board, wake, history)
         self.details = DetailsReader(session, self.watcher, history)
+        self.vaults = VaultReader(session)
         self.focus = FocusReader(session, self.watcher, board, pace)
         self.runner = Runner(
             session,
@@ -83,6 +85,7 @@ class Services:
 
     def _operation_ended(self, entry: Entry) -> None:
         self.details.forget(entry.target_key)
+        self.vaults.forget(entry.target_id)
         if entry.phase is Phase.SUCCEEDED:
             self.focus.made(entry.target_key, entry.target_id)
         self.watcher.poke()

@@ -63,7 +63,8 @@ async def test_soft_deleted_items_hold_a_vault_for_their_days(emulator_env: Emul
         ask("PUT", path, {"location": vm.location, "sku": {"name": "Standard"}})
         emulator_env.advance(10)
         short = f"iaasvmcontainerv2;{group_of(vm.id)};{vm.name}".lower()
-        item = f"{path}/backupFabrics/Azure/protectionContainers/IaasVMContainer;{short}/protectedItems/VM;{short}"
+        container = f"{path}/backupFabrics/Azure/protectionContainers/IaasVMContainer;{short}"
+        item = f"{container}/protectedItems/VM;{short}"
         properties = {
             "protectedItemType": "Microsoft.Compute/virtualMachines",
             "sourceResourceId": vm.id,

@@ -1,5 +1,5 @@
-"""Creating and changing vaults, and how far that is. Both go on for seconds after their answer; `operationStatus`
-follows them, and the deletion of `vault_deletion`, too.
+"""Creating and changing vaults. Both go on for seconds after their answer; `operationStatus` follows them
+and `vault_deletion`.
 
 A new vault has no policies before it is provisioned, and shows less of itself until then."""
 

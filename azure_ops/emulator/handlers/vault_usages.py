@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 from ..answers import Answer, Json
-from ..records.backup import BackupJob, ProtectedItem, Vault
+from ..records.backup import BackupJob, ProtectedItem
 from ..routing import Context, Routes
 from ..world import World
 from .backup_documents import live_points
