@@ -7,7 +7,7 @@ import shlex
 
 from .records.tenancy import (
     ADMIN_CLIENT_ID,
-    BACKUP_CLIENT_ID,
+    GUARDED_CLIENT_ID,
     OPERATOR_CLIENT_ID,
     READER_CLIENT_ID,
 )
@@ -43,7 +43,7 @@ def shell_exports(run: Run) -> str:
         f"# tenant {run.tenant_id}",
         *(f"# subscription {each}" for each in run.subscription_ids),
         f"# identities: operator {OPERATOR_CLIENT_ID} (the default), reader {READER_CLIENT_ID},",
-        f"#   Backup Contributor alone {BACKUP_CLIENT_ID}, Contributor {ADMIN_CLIENT_ID}",
+        f"#   operator without rights on Resource Guards {GUARDED_CLIENT_ID}, Contributor {ADMIN_CLIENT_ID}",
         "# for another than the operator: export AZURE_CLIENT_ID, or az login --identity --client-id",
     ]
     return "\n".join(lines)

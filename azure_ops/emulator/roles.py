@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .records.tenancy import (
     ADMIN_CLIENT_ID,
-    BACKUP_CLIENT_ID,
+    GUARDED_CLIENT_ID,
     OPERATOR_CLIENT_ID,
     READER_CLIENT_ID,
 )
@@ -18,6 +18,9 @@ _REPLICATED = f"{_VAULT}/replicationFabrics/replicationProtectionContainers/repl
 _PLAN = f"{_VAULT}/replicationRecoveryPlans"
 
 READER = Role("Reader", ("*/read",))
+READER_OF_NO_GUARD = Role("Reader", ("*/read",), ("Microsoft.DataProtection/*",))
+"""Reader of the fleet's subscriptions. Assignments hold for the whole tenant here, so its subscription
+is cut out of the role instead."""
 CONTRIBUTOR = Role(
     "Contributor",
     ("*",),
@@ -180,9 +183,13 @@ _OPERATOR_ROLES = (
 
 OPERATOR_APP = Principal(OPERATOR_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c01", _OPERATOR_ROLES)
 READER_APP = Principal(READER_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c02", (READER,))
-BACKUP_APP = Principal(BACKUP_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c05", (BACKUP_CONTRIBUTOR,))
+GUARDED_APP = Principal(
+    GUARDED_CLIENT_ID,
+    "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c05",
+    (READER_OF_NO_GUARD, *(role for role in _OPERATOR_ROLES if role is not READER)),
+)
 ADMIN_APP = Principal(ADMIN_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c06", (CONTRIBUTOR,))
-APPS = {app.name: app for app in (OPERATOR_APP, READER_APP, BACKUP_APP, ADMIN_APP)}
+APPS = {app.name: app for app in (OPERATOR_APP, READER_APP, GUARDED_APP, ADMIN_APP)}
 """The applications (managed identity or service principal) by client id."""
 
 OPERATOR_USER = Principal("oncall@contoso.example", "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c03", _OPERATOR_ROLES)

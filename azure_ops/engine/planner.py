@@ -270,7 +270,9 @@ def assemble(
         lines["consequences"] += [f"{name}: {text}" if many else text for text in draft.consequences]
         lines["losses"] += [f"{name}: {text}" if many else text for text in draft.losses]
     left_out = [f"Left out: {reason}" for reason in lines["refused"]] if taken else []
-    names = tuple(_about(target, draft) for target, draft in taken) or tuple(name_of(target) for target in targets)
+    names = tuple(_about(target, draft) for target, draft in taken) or tuple(
+        name_of(target) for target in targets
+    )
     plan = Plan(
         id=str(uuid.uuid4()),
         action=action.id,
