@@ -10,20 +10,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
-from azure_ops.actions.spec import Action, Target, TargetKind
 from azure_ops.errors import RecoveryError
 from azure_ops.model import FleetItem, Job, Operation, Subscription
 from widgets.page import Page
 from widgets.plain_text import visible
 
-from .flows import ACTIONS, name_of
+from .flows import actions, name_of
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Action, Target, TargetKind
+
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
-OF_THE_FLEET = (TargetKind.VM, TargetKind.JOB, TargetKind.SUBSCRIPTION)
-"""What the main screen has under its cursor."""
 PORTALS = {
     "public": "https://portal.azure.com",
     "usgovernment": "https://portal.azure.us",
@@ -45,7 +44,9 @@ class Commands:
     # acting -------------------------------------------------------------------------------------------------
 
     def act(self, action_id: str) -> None:
-        action = ACTIONS.get(action_id)
+        from azure_ops.actions.spec import TargetKind
+
+        action = actions().get(action_id)
         if action is not None and action.target is TargetKind.VAULT:
             self.vaults()
             self._app.tell(
@@ -56,6 +57,8 @@ class Commands:
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
         """The objects, now: marked rows, or the one under the cursor."""
+        from azure_ops.actions.spec import TargetKind
+
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
@@ -67,16 +70,19 @@ class Commands:
         return []
 
     def menu(self) -> None:
-        self.menu_of([action for action in ACTIONS.values() if action.target in OF_THE_FLEET], self.targets)
+        from azure_ops.actions.spec import TargetKind
+
+        offered = [action for action in actions().values() if action.target is not TargetKind.VAULT]
+        self.menu_of(offered, self.targets)
 
     def menu_of(
-        self, actions: Sequence[Action], targets_of: Callable[[TargetKind], Sequence[Target]]
+        self, offered: Sequence[Action], targets_of: Callable[[TargetKind], Sequence[Target]]
     ) -> None:
         from .screens.action_menu import ActionMenu, Entry
 
         found: list[Entry] = []
         subject = ""
-        for action in actions:
+        for action in offered:
             targets = targets_of(action.target)
             reason = ""
             if not targets:
@@ -93,7 +99,7 @@ class Commands:
 
         def start(chosen: str | None) -> None:
             if chosen:
-                self._app.flows.start(chosen, targets_of(ACTIONS[chosen].target))
+                self._app.flows.start(chosen, targets_of(actions()[chosen].target))
 
         self._app.push_screen(menu, start)
 
@@ -230,9 +236,9 @@ class Commands:
         from .screens.palette import Palette
 
         state = self._app.state
-        actions = {action.id: action.keywords for action in ACTIONS.values()}
+        keywords = {action.id: action.keywords for action in actions().values()}
         index = entries(
-            self._app.keys, actions, state.items.values(), state.operations.values(), state.vaults
+            self._app.keys, keywords, state.items.values(), state.operations.values(), state.vaults
         )
 
         def chosen(entry: Entry | None) -> None:

@@ -25,7 +25,7 @@ from widgets.pane import Pane, counted
 from widgets.table_messages import CursorMoved, Opened, ShownChanged
 from widgets.vaults import VaultTable, vault_page
 
-from ..flows import ACTIONS
+from ..flows import actions
 from ..keys import bindings
 from ..layout import WIDE
 from .dialog import Dialog
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from ..app import ConsoleApp
 
 READ_AT_ONCE = 8
+TICK_S = 10.0
+"""The age of what is shown is counted anew."""
 OF_VAULTS = tuple(
     action
     for kind in (TargetKind.VAULT, TargetKind.SUBSCRIPTION)
-    for action in ACTIONS.values()
+    for action in actions().values()
     if action.target is kind
 )
 COMMANDS = (
@@ -86,6 +88,7 @@ class VaultsScreen(Screen[None]):
         if self._first:
             self.table.set_cursor(self._first)
         self._read([vault.id for vault in self.console_app.state.known_vaults()])
+        self.set_interval(TICK_S, self._show_vault)
 
     @property
     def table(self) -> VaultTable:
@@ -202,7 +205,7 @@ class VaultsScreen(Screen[None]):
         return self.console_app.console_screen.commands.targets(kind)
 
     def action_act(self, id: str) -> None:
-        self.console_app.flows.start(id, self.targets(ACTIONS[id].target))
+        self.console_app.flows.start(id, self.targets(actions()[id].target))
 
     async def action_run(self, id: str) -> None:
         commands = self.console_app.console_screen.commands
