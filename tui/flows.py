@@ -14,7 +14,7 @@ import msgspec
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Form, Option, Plan, Risk
+from azure_ops.model import FleetItem, Form, Job, Option, Plan, Risk, Subscription
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def key_of(target: Target) -> str:
 
 
 def name_of(target: Target) -> str:
-    return visible(target.name if isinstance(target, FleetItem) else target.title or target.operation)
+    if isinstance(target, Job):
+        return visible(target.title or target.operation)
+    if isinstance(target, Subscription):
+        return visible(target.name or f"subscription {target.id.rsplit('/', 1)[-1]}")
+    return visible(target.name)
 
 
 class Flows:
@@ -92,7 +96,7 @@ class Flows:
         try:
             await self._run(action, targets, chosen)
         except RecoveryError as error:
-            await self._app.show_error(f"{action.title} of {_names(targets)}", error)
+            await self._app.show_error(f"{action.title} {action.of} {_names(targets)}", error)
 
     async def _run(self, action: Action, targets: tuple[Target, ...], chosen: Mapping[str, Option]) -> None:
         targets = self._possible(action, targets)
@@ -155,7 +159,7 @@ class Flows:
             return {}
         from .screens.action_form import ActionForm
 
-        title = f"{action.title} of {_names(targets)}"
+        title = f"{action.title} {action.of} {_names(targets)}"
         form = ActionForm(title, offering(prepared.form, chosen), prepared.checks, before)
         return await self._app.push_screen_wait(form)
 
