@@ -11,11 +11,15 @@ from typing import Protocol
 import pytest
 
 from .support import NOW, Emulator
-from .warm import warm
+from .warm import start_engines_warm, warm
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cold", action="store_true", help="start every program as `python -m`, none by a fork")
+
+
+def pytest_configure() -> None:
+    start_engines_warm()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -111,12 +111,6 @@ class Warm:
         child.stdout = os.fdopen(read_end)
         return child
 
-    def start_engine(self, command: Sequence[str], log_fd: int, ready_fd: int) -> Child:
-        """As `EngineClient` starts one."""
-        with open(os.devnull) as nothing:
-            fds = {0: nothing.fileno(), 1: log_fd, 2: log_fd, ready_fd: ready_fd}
-            return self.start(command, fds, cwd="/", session=True)
-
     def start(
         self,
         command: Sequence[str],
@@ -167,6 +161,22 @@ class Warm:
 
 
 warm = Warm()
+
+
+def start_engines_warm() -> None:
+    """From now on consoles of this process start engines by a fork."""
+    from azure_ops.client import EngineClient
+
+    cold_popen = EngineClient._popen
+
+    def popen(client: EngineClient, command: Sequence[str], log_fd: int, ready_fd: int) -> Any:
+        if not warm.forks(command):
+            return cold_popen(client, command, log_fd, ready_fd)
+        with open(os.devnull) as nothing:
+            fds = {0: nothing.fileno(), 1: log_fd, 2: log_fd, ready_fd: ready_fd}
+            return warm.start(command, fds, cwd="/", session=True)
+
+    EngineClient._popen = popen  # type: ignore[method-assign]
 
 
 # the process that forks
@@ -253,9 +263,7 @@ def _become(asked: dict[str, Any], fds: list[int]) -> None:
     sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False)
     module, *sys.argv[1:] = asked["argv"]
     if module == CONSOLE:
-        from azure_ops.client import EngineClient
-
-        EngineClient._popen = lambda _, *command: warm.start_engine(*command)  # type: ignore
+        start_engines_warm()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

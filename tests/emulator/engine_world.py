@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,6 @@ from azure_ops.journal.store import Entry
 from azure_ops.model import FleetItem, Job, Operation, Phase, Plan, SourceState
 
 from ..support import Emulator
-from ..warm import warm
 
 HURRY = "20"
 WITHIN_S = 30.0
@@ -58,11 +56,6 @@ class Told(EngineClient):
         self.states: list[tuple[str, str]] = []
         self.pid = 0
         self._news = asyncio.Event()
-
-    def _popen(self, command: Sequence[str], log_fd: int, ready_fd: int) -> Any:
-        if not warm.forks(command):
-            return super()._popen(command, log_fd, ready_fd)
-        return warm.start_engine(command, log_fd, ready_fd)
 
     def _hear_state(self, state: str, line: str) -> None:
         self.states.append((state, line))
