@@ -258,9 +258,9 @@ def _become(asked: dict[str, Any], fds: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     time.tzset()
-    sys.stdin = sys.__stdin__ = open(0, closefd=False)
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1 if asked["terminal"] else -1, closefd=False)
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False)
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", buffering=1 if asked["terminal"] else -1, closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
     module, *sys.argv[1:] = asked["argv"]
     if module == CONSOLE:
         start_engines_warm()

@@ -74,10 +74,10 @@ async def confirm_in_background(console: Told, action: str, key: str) -> asyncio
 async def one_round(
     world: EngineWorld, number: int, choose: random.Random, used: set[str], *, always_cold: bool
 ) -> str:
-    """Start something, kill at this round's moment; what kind of moment it was. Every fourth engine starts
+    """Start something, kill at this round's moment; what kind of moment it was. Every sixth engine starts
     with all its imports."""
     emulator = world.emulator
-    warm.cold = always_cold or number % 4 == 0
+    warm.cold = always_cold or number % 6 == 0
     console = await world.filled_console(idle_s=60)
     action = ACTIONS[number % len(ACTIONS)]
     key = next(k for k, item in console.items.items() if k not in used and possible(item, action))

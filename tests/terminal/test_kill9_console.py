@@ -44,7 +44,7 @@ def user(world: Emulator, tmp_path: Path) -> Iterator[MortalUser]:
 
 
 class Deaths:
-    """Rounds of: start an operation by keys, kill, start again, every fourth time with all its imports.
+    """Rounds of: start an operation by keys, kill, start again, every sixth time with all its imports.
     Remembers what must not get lost."""
 
     def __init__(self, user: MortalUser, world: Emulator, seed: int) -> None:
@@ -63,7 +63,7 @@ class Deaths:
         self.asked: set[tuple[str, str]] = set()
 
     def round(self, number: int) -> None:
-        warm.cold = self._always_cold or number % 4 == 0
+        warm.cold = self._always_cold or number % 6 == 0
         action = ACTIONS[number % len(ACTIONS)]
         moment = self.chosen[number]
         victim = VICTIMS[number % len(VICTIMS)]
