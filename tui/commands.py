@@ -6,19 +6,29 @@ Everything here reads the row under the cursor at the moment of the key and asks
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
-from azure_ops.actions.spec import Action, Target, TargetKind
 from azure_ops.errors import RecoveryError
-from azure_ops.model import FleetItem, Gap, Job, Operation, Option, PointSource, RecoveryPoint
+from azure_ops.model import (
+    FleetItem,
+    Gap,
+    Job,
+    Operation,
+    Option,
+    PointSource,
+    RecoveryPoint,
+    Subscription,
+)
 from widgets.page import Page
 from widgets.plain_text import visible
 
-from .flows import ACTIONS, name_of
+from .flows import NOTHING, actions, name_of
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Action, Target, TargetKind
+
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
@@ -45,37 +55,54 @@ class Commands:
     # acting -------------------------------------------------------------------------------------------------
 
     def act(self, action_id: str) -> None:
-        action = ACTIONS.get(action_id)
-        if action is not None:
+        from azure_ops.actions.spec import TargetKind
+
+        action = actions().get(action_id)
+        if action is not None and action.target is TargetKind.VAULT:
+            self.vaults()
+            self._app.tell(
+                f"Choose the vault, then press {self._app.keys.shown('menu')}.", title=action.title
+            )
+        elif action is not None:
             self._app.flows.start(action_id, self.targets(action.target))
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
         """The objects, now: marked rows, or the one under the cursor."""
+        from azure_ops.actions.spec import TargetKind
+
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
-        return self._screen.vms_under_cursor()
+        rows = self._screen.vms_under_cursor()
+        if kind is TargetKind.VM:
+            return rows
+        if kind is TargetKind.SUBSCRIPTION:
+            return [Subscription(id=f"/subscriptions/{row.subscription_id}") for row in rows[:1]]
+        return []
 
     def menu(self) -> None:
-        self._menu(ACTIONS.values(), self.targets, self.act)
+        from azure_ops.actions.spec import TargetKind
+
+        offered = [action for action in actions().values() if action.target is not TargetKind.VAULT]
+        self.menu_of(offered, self.targets)
 
     def menu_of_point(self, item: FleetItem, point: RecoveryPoint, chosen: Mapping[str, Option]) -> None:
         """The actions that go back to such a point; it stands in their forms."""
         ways = FAILOVER_IDS if point.source is PointSource.REPLICATION else RESTORE_IDS
-        actions = [action for action in ACTIONS.values() if action.id.startswith(ways)]
-        self._menu(actions, lambda _: (item,), lambda id: self._app.flows.start(id, (item,), chosen))
+        fitting = [action for action in actions().values() if action.id.startswith(ways)]
+        self.menu_of(fitting, lambda _: (item,), chosen)
 
-    def _menu(
+    def menu_of(
         self,
-        actions: Iterable[Action],
+        offered: Sequence[Action],
         targets_of: Callable[[TargetKind], Sequence[Target]],
-        act: Callable[[str], None],
+        chosen: Mapping[str, Option] = NOTHING,
     ) -> None:
         from .screens.action_menu import ActionMenu, Entry
 
         found: list[Entry] = []
         subject = ""
-        for action in actions:
+        for action in offered:
             targets = targets_of(action.target)
             reason = ""
             if not targets:
@@ -89,7 +116,12 @@ class Commands:
                     reason = "possible on none of the marked rows"
             found.append(Entry(action.id, self._app.keys.shown(action.id), action.title, action.risk, reason))
         menu = ActionMenu(subject or "nothing", found)
-        self._app.push_screen(menu, lambda id: act(id) if id else None)
+
+        def start(id: str | None) -> None:
+            if id:
+                self._app.flows.start(id, targets_of(actions()[id].target), chosen)
+
+        self._app.push_screen(menu, start)
 
     # looking ------------------------------------------------------------------------------------------------
 
@@ -184,6 +216,9 @@ class Commands:
     def show_raw_of(self, job: Job) -> None:
         self._later(self._show_raw(job.title or job.operation, wire.GetRaw(key=job.id, part="job")))
 
+    def show_raw_of_vault(self, vault_id: str, name: str) -> None:
+        self._later(self._show_raw(name, wire.GetRaw(key=vault_id, part="vault")))
+
     def _raw_wanted(self) -> tuple[str, wire.GetRaw] | None:
         row = self._screen.row_under_cursor()
         if isinstance(row, Operation):
@@ -216,15 +251,20 @@ class Commands:
         return row.id if isinstance(row, Job) else ""
 
     def copy(self) -> None:
-        arm_id = self._arm_id()
+        self.copy_id(self._arm_id())
+
+    def copy_id(self, arm_id: str) -> None:
         if arm_id:
             self._app.copy_to_clipboard(visible(arm_id))
             self._app.tell(arm_id, title="Sent to your terminal's clipboard (OSC 52)")
 
     def portal(self) -> None:
+        self.portal_of(self._arm_id())
+
+    def portal_of(self, arm_id: str) -> None:
         from .screens.dialog import Message
 
-        arm_id, base = self._arm_id(), PORTALS.get(self._app.settings.name, "")
+        base = PORTALS.get(self._app.settings.name, "")
         if not base:
             self._app.tell("The portal shows the public clouds; this is an endpoint of your own.", "warning")
         elif arm_id:
@@ -262,6 +302,16 @@ class Commands:
         self._screen.header_changed()
         self._app.tell("Reading is paused; p goes on." if paused else "Reading goes on.")
 
+    def vaults(self, id: str = "") -> None:
+        """`id`: the vault on which the cursor stands at first."""
+        from .screens.vaults import VaultsScreen
+
+        for screen in self._app.screen_stack:
+            if isinstance(screen, VaultsScreen):
+                screen.go_to(id)
+                return
+        self._app.push_screen(VaultsScreen(self._app, id))
+
     # the console --------------------------------------------------------------------------------------------
 
     def help(self) -> None:
@@ -274,8 +324,10 @@ class Commands:
         from .screens.palette import Palette
 
         state = self._app.state
-        actions = {action.id: action.keywords for action in ACTIONS.values()}
-        index = entries(self._app.keys, actions, state.items.values(), state.operations.values())
+        keywords = {action.id: action.keywords for action in actions().values()}
+        index = entries(
+            self._app.keys, keywords, state.items.values(), state.operations.values(), state.vaults
+        )
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:
@@ -293,6 +345,8 @@ class Commands:
                 self._screen.go_to_vm(id)
             case "operation":
                 self._app.watch_job(id)
+            case "vault":
+                self.vaults(id)
 
     def quit(self) -> None:
         self._later(self._app.action_quit())

@@ -6,26 +6,34 @@ The target objects are taken at the moment of the key and never looked up again 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from azure_ops import wire
-from azure_ops.actions import ALL
-from azure_ops.actions.spec import Action, Target
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Form, Option, Plan, Risk
+from azure_ops.model import FleetItem, Form, Job, Option, Plan, Risk, Subscription
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Action, Target
+
     from .app import ConsoleApp
     from .screens.confirm import Consent
 
 Answer = TypeVar("Answer")
-ACTIONS: dict[str, Action] = {action.id: action for action in ALL}
 NOTHING: Mapping[str, Option] = MappingProxyType({})
 READ_ONLY_REASON = "This console is read-only."
+
+
+@cache
+def actions() -> Mapping[str, Action]:
+    """All verbs by id. Not loaded with this module: their many files would be felt before the first frame."""
+    from azure_ops.actions import ALL
+
+    return {action.id: action for action in ALL}
 
 
 def key_of(target: Target) -> str:
@@ -33,7 +41,11 @@ def key_of(target: Target) -> str:
 
 
 def name_of(target: Target) -> str:
-    return visible(target.name if isinstance(target, FleetItem) else target.title or target.operation)
+    if isinstance(target, Job):
+        return visible(target.title or target.operation)
+    if isinstance(target, Subscription):
+        return visible(target.name or f"subscription {target.id.rsplit('/', 1)[-1]}")
+    return visible(target.name)
 
 
 class Flows:
@@ -66,7 +78,7 @@ class Flows:
         self, action_id: str, targets: Sequence[Target], chosen: Mapping[str, Option] = NOTHING
     ) -> None:
         """`chosen` stands in the form already, by field id, as far as the form asks for it."""
-        action = ACTIONS[action_id]
+        action = actions()[action_id]
         if self._sending:
             self._app.tell("The operation before this one is just being sent.", "warning")
         elif not targets:
@@ -84,7 +96,7 @@ class Flows:
         try:
             await self._run(action, targets, chosen)
         except RecoveryError as error:
-            await self._app.show_error(f"{action.title} of {_names(targets)}", error)
+            await self._app.show_error(f"{action.title} {action.of} {_names(targets)}", error)
 
     async def _run(self, action: Action, targets: tuple[Target, ...], chosen: Mapping[str, Option]) -> None:
         targets = self._possible(action, targets)
@@ -147,7 +159,7 @@ class Flows:
             return {}
         from .screens.action_form import ActionForm
 
-        title = f"{action.title} of {_names(targets)}"
+        title = f"{action.title} {action.of} {_names(targets)}"
         form = ActionForm(title, offering(prepared.form, chosen), prepared.checks, before)
         return await self._app.push_screen_wait(form)
 

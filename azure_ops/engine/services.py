@@ -18,6 +18,7 @@ from .details import DetailsReader
 from .history import History
 from .pace import Pace
 from .runner import Runner
+from .vaults import VaultReader
 from .watch import Watcher
 from .watch_focus import FocusReader
 
@@ -43,6 +44,7 @@ class Services:
         self._history = history = History(paths.history_path(settings))
         self.watcher = Watcher(session, board, wake, history)
         self.details = DetailsReader(session, self.watcher, history)
+        self.vaults = VaultReader(session)
         self.focus = FocusReader(session, self.watcher, board, pace)
         self.runner = Runner(
             session,
@@ -85,6 +87,7 @@ class Services:
     def _operation_ended(self, entry: Entry) -> None:
         self._remember_how_long(entry)
         self.details.forget(entry.target_key)
+        self.vaults.forget(entry.target_id)
         if entry.phase is Phase.SUCCEEDED:
             self.focus.made(entry.target_key, entry.target_id)
         self.watcher.poke()
