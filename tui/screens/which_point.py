@@ -167,9 +167,8 @@ def _line(number: int, choice: Choice) -> Line:
     text = Content.assemble(
         plain(sign, "bold $text-success" if number == 0 else ""),
         plain(f"{when}  {_source(point)}", "bold" if number == 0 else ""),
-        plain(f"  {choice.instead}", "$text-muted"),
     )
-    return Line(text)
+    return Line(text, choice.instead)
 
 
 def _source(point: RecoveryPoint) -> str:
