@@ -173,6 +173,10 @@ def vault_page(vault: Vault | None, items: list[FleetItem], now: datetime) -> Pa
     _storage(page, vault)
     _safety(page, vault)
     _held(page, vault, items)
+    if vault.policies:
+        page.heading("Policies for virtual machines")
+    for policy in vault.policies:
+        page.bullet(policy.label, style="bold").note(policy.note)
     return page.blank().note(f"read {age(seconds_between(vault.read_at, now))} ago; {vault.id}", 0)
 
 
@@ -190,7 +194,10 @@ def _storage(page: Page, vault: Vault) -> None:
     else:
         crossing = "off; only geo-redundant storage has it"
     page.pair("cross-region", crossing)
-    page.pair("cross-subscr.", vault.cross_subscription_restore or "not told")
+    page.pair(
+        "other subscr.",
+        f"restores into another subscription: {vault.cross_subscription_restore or 'not told'}",
+    )
     page.pair("network access", vault.public_network_access or "not told")
     if vault.usage and vault.usage.stored_bytes is not None:
         page.pair("stored", amount(vault.usage.stored_bytes))
