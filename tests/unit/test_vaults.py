@@ -125,7 +125,8 @@ def test_every_kind_of_target_is_told_apart() -> None:
 
 
 def lines(found: Vault, *items: FleetItem) -> str:
-    return "\n".join(line.plain for line in shown.vault_page(found, list(items), NOON).wrapped(76))
+    page = shown.vault_page(found, list(items), NOON)
+    return " ".join(" ".join(line.plain for line in page.wrapped(76)).split())
 
 
 def test_what_cannot_be_undone_stands_in_the_details_before_any_key() -> None:
@@ -163,9 +164,7 @@ def test_the_fleets_own_rows_say_what_the_count_does_not() -> None:
         row("c", protection_state="ProtectionStopped", soft_deleted=True),
         row("d", protection_state="IRPending"),
     )
-    assert "4: 1 stopped, 1 before the first backup, 1 soft-deleted" in " ".join(
-        lines(vault(), *rows).split()
-    )
+    assert "4: 1 stopped, 1 before the first backup, 1 soft-deleted" in lines(vault(), *rows)
 
 
 @pytest.mark.parametrize(
