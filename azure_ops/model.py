@@ -179,6 +179,25 @@ class PointTier(Fact, frozen=True, kw_only=True):
     """`Valid`, `Deleted`, `Disabled`, `Rehydrated`."""
 
 
+class PointDisk(Fact, frozen=True, kw_only=True):
+    """A disk that a point holds."""
+
+    name: str
+    lun: int | None = None
+    """None is the OS disk."""
+
+
+class Threat(Fact, frozen=True, kw_only=True):
+    """What Defender had against the source VM when the point was taken; the backup itself is not scanned."""
+
+    title: str
+    severity: str = ""
+    """`Critical`, `High`, `Warning`, `Informational`."""
+    state: str = ""
+    """`Active`, `InProgress`, `Ignored`, `Resolved`."""
+    description: str = ""
+
+
 class RecoveryPoint(Fact, frozen=True, kw_only=True):
     """A point to which a VM can go back: of backup, of replication, or a disk snapshot."""
 
@@ -188,11 +207,50 @@ class RecoveryPoint(Fact, frozen=True, kw_only=True):
     taken_at: datetime
     consistency: str = ""
     """`AppConsistent`, `FileSystemConsistent`, `CrashConsistent`, `ApplicationConsistent` …"""
+    fell_back: str = ""
+    """Why its backup made do with a crash-consistent snapshot, where its job said so."""
     tiers: tuple[PointTier, ...] = ()
     expires_at: datetime | None = None
+    rule: str = ""
+    """The retention rule that keeps it: `Daily`, `On-Demand` …"""
+    disks: tuple[PointDisk, ...] = ()
+    """Those in it, by name; empty when the point does not say."""
     disks_included: int | None = None
     disks_attached: int | None = None
+    threat: str = ""
+    """`Healthy`, `Warning`, `UnHealthy`, `NotAvailable`, `Unknown`, or empty when it is not told."""
+    threats: tuple[Threat, ...] = ()
+    soft_deleted: bool = False
+    immutable: bool = False
+    immutable_until: datetime | None = None
+    """None for an immutable point: as long as its policy says."""
+    secondary: bool = False
+    """It lies in the vault's secondary region, to be restored there."""
+    region: str = ""
+    """Where it lies, when that is not the VM's own region."""
+    encrypted: bool = False
     note: str = ""
+
+
+class Gap(Fact, frozen=True, kw_only=True):
+    """Points that the policy's schedule promised and that are not there, one after the other."""
+
+    id: str
+    since: datetime
+    """When the first of them was due."""
+    taken_at: datetime
+    """When the last of them was due: its place among the points."""
+    missing: int
+
+
+class RestoreTime(Fact, frozen=True, kw_only=True):
+    """How long ended restores of one kind took on this machine."""
+
+    action: str
+    tier: str = ""
+    """Where they came from, `InstantRP` or `HardenedRP`; empty where a kind has no tier."""
+    median_s: float
+    runs: int
 
 
 class JobKind(StrEnum):
@@ -521,6 +579,14 @@ class Details(Fact, frozen=True, kw_only=True):
 
     item: FleetItem
     points: tuple[RecoveryPoint, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    restore_times: tuple[RestoreTime, ...] = ()
+    promise: str = ""
+    """What the policy's schedule promises, in plain words; empty where there is none or it was not read."""
+    secondary: str = ""
+    """What was found in the vault's secondary region, or why nothing; empty when it was not asked for."""
+    warning: JobError | None = None
+    """Of the newest backup, when it completed with warnings."""
     rpo_history: tuple[tuple[datetime, int], ...] = ()
     """What we saw ourselves in the last 24 h: (service time, seconds)."""
     point_sources: tuple[SourceState, ...] = ()

@@ -59,6 +59,8 @@ class GetDetails(Message, frozen=True, kw_only=True):
     key: str
     fresh: bool = False
     """True reads again although a recent answer is at hand."""
+    secondary: bool = False
+    """With the points of the vault's secondary region: requests of their own, so only on demand."""
 
 
 class GetRaw(Message, frozen=True, kw_only=True):

@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from .warm import warm
 
 IDLE_S = 60.0
 """A connection unused for longer is not trusted any more: the server may be closing it."""
@@ -55,10 +56,9 @@ class Emulator:
 
     def _launch(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "azure_ops.emulator", "serve", "--state", str(self.state_dir)]
+        command += [*self._arguments, *arguments]
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(
-                [*command, *self._arguments, *arguments], stdout=subprocess.PIPE, stderr=log, text=True
-            )
+            self.process = warm.popen(command, log)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the emulator did not start: {self.log.read_text()[-2000:]}"

@@ -6,16 +6,25 @@ Everything here reads the row under the cursor at the moment of the key and asks
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.model import FleetItem, Job, Operation, Subscription
+from azure_ops.model import (
+    FleetItem,
+    Gap,
+    Job,
+    Operation,
+    Option,
+    PointSource,
+    RecoveryPoint,
+    Subscription,
+)
 from widgets.page import Page
 from widgets.plain_text import visible
 
-from .flows import actions, name_of
+from .flows import NOTHING, actions, name_of
 
 if TYPE_CHECKING:
     from azure_ops.actions.spec import Action, Target, TargetKind
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
+RESTORE_IDS, FAILOVER_IDS = ("restore-", "replace-"), ("failover", "test-failover")
+"""How the ids of actions begin that take a backup's point, and of those that take one of replication."""
 PORTALS = {
     "public": "https://portal.azure.com",
     "usgovernment": "https://portal.azure.us",
@@ -75,8 +86,17 @@ class Commands:
         offered = [action for action in actions().values() if action.target is not TargetKind.VAULT]
         self.menu_of(offered, self.targets)
 
+    def menu_of_point(self, item: FleetItem, point: RecoveryPoint, chosen: Mapping[str, Option]) -> None:
+        """The actions that go back to such a point; it stands in their forms."""
+        ways = FAILOVER_IDS if point.source is PointSource.REPLICATION else RESTORE_IDS
+        fitting = [action for action in actions().values() if action.id.startswith(ways)]
+        self.menu_of(fitting, lambda _: (item,), chosen)
+
     def menu_of(
-        self, offered: Sequence[Action], targets_of: Callable[[TargetKind], Sequence[Target]]
+        self,
+        offered: Sequence[Action],
+        targets_of: Callable[[TargetKind], Sequence[Target]],
+        chosen: Mapping[str, Option] = NOTHING,
     ) -> None:
         from .screens.action_menu import ActionMenu, Entry
 
@@ -97,15 +117,19 @@ class Commands:
             found.append(Entry(action.id, self._app.keys.shown(action.id), action.title, action.risk, reason))
         menu = ActionMenu(subject or "nothing", found)
 
-        def start(chosen: str | None) -> None:
-            if chosen:
-                self._app.flows.start(chosen, targets_of(actions()[chosen].target))
+        def start(id: str | None) -> None:
+            if id:
+                self._app.flows.start(id, targets_of(actions()[id].target), chosen)
 
         self._app.push_screen(menu, start)
 
     # looking ------------------------------------------------------------------------------------------------
 
     def details(self) -> None:
+        point = self._screen.point_under_cursor()
+        if point is not None:
+            self.show_point(point)
+            return
         row = self._screen.row_under_cursor()
         if isinstance(row, FleetItem):
             self._later(self._show_details(row))
@@ -117,6 +141,70 @@ class Commands:
 
         answer = await self._app.link.ask(wire.GetDetails(key=item.key), wire.GotDetails)
         self._app.push_screen(DetailsDialog(self._app, answer.details))
+
+    def show_point(self, row: RecoveryPoint | Gap) -> None:
+        from .screens.dialog import Message
+        from .screens.point_details import gap_page, point_page
+
+        details = self._screen.details_shown
+        if details is None:
+            return
+        now = self._app.state.service_now()
+        if isinstance(row, Gap):
+            title, page = "A gap", gap_page(row, details, now)
+        else:
+            title, page = "A recovery point", point_page(row, details, now)
+        self._app.push_screen(Message(f"{title} of {visible(details.item.name)}", page))
+
+    def which_point(self) -> None:
+        """Asks when it began, then weighs the points of the VM under the cursor."""
+        found = self._screen.vms_under_cursor()
+        if len(found) != 1:
+            told = (
+                "one VM at a time: clear the marks with esc" if found else "there is no VM under the cursor"
+            )
+            self._app.tell(f"Which point: {told}.", "warning")
+            return
+        self._later(self._which_point(found[0]), group="flow")
+
+    async def _which_point(self, item: FleetItem) -> None:
+        from .screens.incident import IncidentForm
+        from .screens.which_point import WhichPoint
+
+        at = await self._app.push_screen_wait(IncidentForm(item.name, self._app.state.service_now))
+        if at is None:
+            return
+        request = wire.GetDetails(key=item.key, fresh=True, secondary=self._screen.secondary)
+        line = f"Reading the points of {visible(item.name)} …"
+        answer = await self._app.flows.wait(line, self._app.link.ask(request, wire.GotDetails))
+        self._screen.took(answer.details)
+        taken = await self._app.push_screen_wait(
+            WhichPoint(answer.details, at, self._app.state.service_now(), self._app.keys)
+        )
+        if taken is None:
+            return
+        target = self._app.state.items.get(item.key, answer.details.item)
+        chosen = {"point": taken.option}
+        if taken.action == "menu":
+            self.menu_of_point(target, taken.point, chosen)
+        else:
+            self._app.flows.start(taken.action, (target,), chosen)
+
+    def secondary(self) -> None:
+        self._screen.secondary = not self._screen.secondary
+        self._later(self._secondary())
+
+    async def _secondary(self) -> None:
+        wanted, item = self._screen.secondary, self._screen.vms.cursor_row
+        if not wanted or item is None:
+            where = "are asked for with each VM from now on" if wanted else "are left out"
+            self._app.tell(f"Points of the secondary region {where}.")
+            self._screen.load_details()
+            return
+        request = wire.GetDetails(key=item.key, secondary=True)
+        answer = await self._app.link.ask(request, wire.GotDetails)
+        self._screen.took(answer.details)
+        self._app.tell(answer.details.secondary, title=f"The other region of {visible(item.name)}")
 
     def raw(self) -> None:
         wanted = self._raw_wanted()
@@ -263,14 +351,16 @@ class Commands:
     def quit(self) -> None:
         self._later(self._app.action_quit())
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def _later(self, work: Awaitable[None], group: str = "look") -> None:
+        """Something newer of the same group takes its place."""
+
         async def guarded() -> None:
             try:
                 await work
             except RecoveryError as error:
                 self._app.tell(str(error), "warning")
 
-        self._app.run_worker(guarded(), group="look", exclusive=True, exit_on_error=False)
+        self._app.run_worker(guarded(), group=group, exclusive=True, exit_on_error=False)
 
 
 async def _without_words(work: Awaitable[object]) -> None:

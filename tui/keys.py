@@ -58,6 +58,8 @@ TABLE: tuple[Key, ...] = (
     Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
     Key("copy", ("c",), "Copy the resource id to your terminal's clipboard", LOOK),
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
+    Key("which-point", ("w",), "Which point should I take? Asks when it began", LOOK),
+    Key("secondary", ("x",), "Points of the vault's secondary region too, or no more", LOOK),
     Key("refresh", ("r",), "Read again now", LOOK),
     Key("pause", ("p",), "Pause or resume reading", LOOK),
     Key("menu", ("a",), "All actions of this row, with key, risk or why not", ACT, "Actions"),

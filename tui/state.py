@@ -14,6 +14,7 @@ import msgspec
 
 from azure_ops import wire
 from azure_ops.model import FleetItem, Job, Operation, SourceState, Vault
+from azure_ops.points import crash_error
 
 _PACE_NEEDS_S = 2.0
 """Local seconds between two looks at the service's clock before its pace is believed."""
@@ -80,6 +81,11 @@ class ConsoleState:
         self.loose_ends: set[str] = set()
         """Rows with a drill never cleaned up or a failover never committed."""
         self.jobs: dict[str, Job] = {}
+        self._newest_backups: dict[str, Job] = {}
+        """By the VM's key, those that ended."""
+        self.fell_back: frozenset[str] = frozenset()
+        """Keys of VMs whose newest backup made do with a crash-consistent snapshot, as far as its job was
+        read: lists leave out why a job warned."""
         self.operations: dict[str, Operation] = {}
         self.sources: dict[str, SourceState] = {}
         self.vaults: tuple[Vault, ...] = ()
@@ -184,6 +190,20 @@ class ConsoleState:
         for job_id in delta.removed:
             self.jobs.pop(job_id, None)
         self.jobs.update((job.id, job) for job in delta.changed)
+        self._look_at_backups(delta.changed)
+
+    def _look_at_backups(self, jobs: Iterable[Job]) -> None:
+        fell_back = set(self.fell_back)
+        for job in jobs:
+            if job.operation != "Backup" or not job.state.ended or not job.target_key or not job.started_at:
+                continue
+            newest = self._newest_backups.get(job.target_key)
+            if newest is not None and newest.started_at and newest.started_at > job.started_at:
+                continue
+            self._newest_backups[job.target_key] = job
+            (fell_back.add if crash_error(job) else fell_back.discard)(job.target_key)
+        if fell_back != self.fell_back:
+            self.fell_back = frozenset(fell_back)
 
     def apply_operations(self, delta: wire.OperationsDelta) -> list[Operation]:
         """Those that have come to their end with this news."""
@@ -196,6 +216,8 @@ class ConsoleState:
     def forget_jobs(self) -> None:
         """A new connection tells all jobs and operations anew, without saying which have gone."""
         self.jobs.clear()
+        self._newest_backups.clear()
+        self.fell_back = frozenset()
         self.operations.clear()
 
     def running(self) -> list[Operation]:

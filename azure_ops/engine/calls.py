@@ -94,7 +94,7 @@ async def _service_result(services: Services, console: Console, request: wire.Re
 async def _details(services: Services, request: wire.GetDetails) -> Details:
     item = known_item(services.watcher, request.key)
     with leaving(LOOKING_LEAVES):
-        details = await services.details.read(item, fresh=request.fresh)
+        details = await services.details.read(item, fresh=request.fresh, secondary=request.secondary)
     services.watcher.lay_over(details.item)
     return details
 

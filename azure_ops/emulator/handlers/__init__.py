@@ -1,7 +1,7 @@
 """What the emulator answers: one module per family of resources, each with its own table of routes.
 
-`backup_item_jobs`, `backup_restore_runs`, `backup_runs` and `site_recovery_runner` answer nothing; they are
-named because what happens over time (their `@happens`) must be known as well."""
+`backup_item_jobs`, `backup_restore_runs`, `backup_runs`, `backup_schedule` and `site_recovery_runner` answer
+nothing; they are named because what happens over time (their `@happens`) must be known as well."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from . import (
     backup_restore_runs,
     backup_restores,
     backup_runs,
+    backup_schedule,
     backup_trigger,
     compute,
     compute_disks,
@@ -45,7 +46,7 @@ from . import (
     vaults,
 )
 
-EVENTS = (backup_item_jobs, backup_restore_runs, backup_runs, site_recovery_runner)
+EVENTS = (backup_item_jobs, backup_restore_runs, backup_runs, backup_schedule, site_recovery_runner)
 TABLES = (
     discovery.ROUTES,
     authorization.ROUTES,

@@ -18,6 +18,7 @@ from ..store import Event
 from ..world import World, happens
 from .backup_guard import require_guard
 from .backup_operations import REMEMBERED_S
+from .backup_schedule import schedule_runs
 from .bodies import member
 from .discovery import find_resource_group
 from .formats import dotnet_ticks, us_time
@@ -142,7 +143,7 @@ def vault_changed(world: World, event: Event) -> None:
         created = vault.provisioning_state == "Provisioning"
         apply_changes(world, vault, event.payload["changes"])
         for policy in starting_policies(vault.id, run_at=world.clock.now()) if created else ():
-            world.store.save(policy)
+            schedule_runs(world, policy)
     end_operation(world, operation, error)
 
 

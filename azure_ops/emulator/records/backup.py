@@ -65,6 +65,17 @@ class IncludedDisk(msgspec.Struct, frozen=True, omit_defaults=True):
     sku: str = "Premium_LRS"
 
 
+class Threat(msgspec.Struct, frozen=True):
+    """What Defender had against the source machine when a point was taken."""
+
+    title: str
+    description: str
+    severity: str = "High"
+    """Critical, High, Warning or Informational."""
+    state: str = "Active"
+    """Active, InProgress, Ignored or Resolved."""
+
+
 class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Lives inside its `ProtectedItem`. Which tiers are valid now is worked out from the times."""
 
@@ -90,6 +101,11 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     premium: bool = True
     policy_type: str = "V1"
     encrypted: bool = False
+    archived: bool = False
+    """Moved from the vault tier to the archive, where it cannot be restored from."""
+    threat: str = ""
+    """Healthy, Warning or UnHealthy; empty: the vault's threat detection is not on."""
+    threats: list[Threat] = []
 
 
 STOPPED = ("ProtectionStopped", "BackupsSuspended")
@@ -193,6 +209,10 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     """The expiry asked for with a backup on demand."""
     recovery_point: str = ""
     """Name of the point it made."""
+    rule: str = "On-Demand"
+    """The retention rule that will keep its point."""
+    to_vault: bool = True
+    """False: the snapshot is all there will be."""
     restore: RestoreOrder | None = None
     """Of a restore: what it was asked, and what it has made."""
     pending_event: int | None = None
