@@ -267,8 +267,9 @@ def assemble(
             lines["refused"] += [f"{name}: {reason}" for reason in refused or ["there is nothing to do"]]
             continue
         taken.append((target, draft))
-        lines["consequences"] += [f"{name}: {text}" if many else text for text in draft.consequences]
-        lines["losses"] += [f"{name}: {text}" if many else text for text in draft.losses]
+        for part in ("consequences", "losses"):
+            said: tuple[str, ...] = getattr(draft, part)
+            lines[part] += [text if not many or text.startswith(name) else f"{name}: {text}" for text in said]
     left_out = [f"Left out: {reason}" for reason in lines["refused"]] if taken else []
     names = tuple(_about(target, draft) for target, draft in taken) or tuple(
         name_of(target) for target in targets
