@@ -108,6 +108,11 @@ class Planner:
     def outdated(self, kept: KeptPlan, fresh: Sequence[Target]) -> list[str]:
         """Why the plan must be shown anew before it is confirmed: one line for each reason."""
         lines = kept.changes_since(fresh)
+        lines += [
+            f"{name_of(target)}: what was chosen has expired, at {draft.good_until:%Y-%m-%d %H:%M} UTC"
+            for target, draft in zip(kept.targets, kept.drafts, strict=True)
+            if draft.good_until is not None and draft.good_until <= self._session.service_now()
+        ]
         shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
         if shown_s > PLAN_GOOD_S:
             lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
