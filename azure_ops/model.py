@@ -517,12 +517,63 @@ class SourceState(Fact, frozen=True, kw_only=True):
     rows: int = 0
 
 
+class VaultUsage(Fact, frozen=True, kw_only=True):
+    """What a vault holds and how it fares, as it counts itself. None is not told."""
+
+    protected_items: int | None = None
+    critical_items: int | None = None
+    warning_items: int | None = None
+    running_jobs: int | None = None
+    """Backup jobs of the last day, as the next."""
+    failed_jobs: int | None = None
+    stored_bytes: int | None = None
+
+
 class Vault(Fact, frozen=True, kw_only=True):
+    """A Recovery Services vault. Lists tell where it is; the rest is there once it was read by itself."""
+
     id: str
     name: str
     location: str
     subscription_id: str
     resource_group: str
+    subscription_name: str = ""
+    read_at: datetime | None = None
+    """In the service's time; None when it is known from a list alone."""
+    provisioning_state: str = ""
+    redundancy: str = ""
+    """`GeoRedundant`, `ZoneRedundant` or `LocallyRedundant`."""
+    cross_region_restore: bool = False
+    cross_subscription_restore: str = ""
+    storage_version: str = ""
+    """`Unassigned` until something was protected."""
+    soft_delete: str = ""
+    """`Enabled`, `AlwaysON`, `Disabled`."""
+    soft_delete_days: int = 0
+    immutability: str = ""
+    """`Disabled`, `Unlocked`, `Locked`; empty when it was never set."""
+    public_network_access: str = ""
+    guard_id: str = ""
+    """Of the Resource Guard that its critical operations need."""
+    usage: VaultUsage | None = None
+    policies: tuple[Option, ...] = ()
+    """For virtual machines, each with what it means."""
+    faults: tuple[ErrorNote, ...] = ()
+    """What of it could not be read, each part failing alone."""
+
+    @property
+    def in_use(self) -> bool:
+        """Something is, or was, protected: its storage cannot be changed any more."""
+        held = self.usage.protected_items if self.usage else None
+        return bool(held) or self.storage_version not in ("", "Unassigned")
+
+
+class Subscription(Fact, frozen=True, kw_only=True):
+    """Where something new is made."""
+
+    id: str
+    """`/subscriptions/{guid}`."""
+    name: str = ""
 
 
 class Trace(Fact, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -67,11 +67,18 @@ class GetDetails(Message, frozen=True, kw_only=True):
 class GetRaw(Message, frozen=True, kw_only=True):
     key: str
     part: str = "vm"
-    """`vm`, `backup` or `replication`; or `job` with a job id as key."""
+    """`vm`, `backup` or `replication`; or `job` or `vault` with its id as key."""
 
 
 class GetJob(Message, frozen=True, kw_only=True):
     job_id: str
+
+
+class GetVaults(Message, frozen=True, kw_only=True):
+    """These vaults with all that lists do not tell; the whole list of them comes with the fleet."""
+
+    ids: tuple[str, ...]
+    fresh: bool = False
 
 
 class Prepare(Message, frozen=True, kw_only=True):
@@ -136,6 +143,7 @@ Request = (
     GetDetails
     | GetRaw
     | GetJob
+    | GetVaults
     | Prepare
     | Precheck
     | MakePlan
@@ -278,6 +286,12 @@ class GotJob(Message, frozen=True, kw_only=True):
     job: Job
 
 
+class GotVaults(Message, frozen=True, kw_only=True):
+    """In the order asked for; one that could not be read has its reason in `faults`."""
+
+    vaults: tuple[Vault, ...]
+
+
 class GotPlan(Message, frozen=True, kw_only=True):
     plan: Plan
 
@@ -302,6 +316,7 @@ Result = (
     | GotDetails
     | GotRaw
     | GotJob
+    | GotVaults
     | GotPlan
     | HandoverWritten
     | GotStatus

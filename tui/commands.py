@@ -6,16 +6,25 @@ Everything here reads the row under the cursor at the moment of the key and asks
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.model import FleetItem, Gap, Job, Operation, Option, PointSource, RecoveryPoint
+from azure_ops.model import (
+    FleetItem,
+    Gap,
+    Job,
+    Operation,
+    Option,
+    PointSource,
+    RecoveryPoint,
+    Subscription,
+)
 from widgets.page import Page
 from widgets.plain_text import visible
 
-from .flows import actions, name_of
+from .flows import NOTHING, actions, name_of
 
 if TYPE_CHECKING:
     from azure_ops.actions.spec import Action, Target, TargetKind
@@ -51,6 +60,11 @@ class Commands:
         action = actions().get(action_id)
         if action is not None and action.target is TargetKind.DISK:
             self.loose_ends()
+        elif action is not None and action.target is TargetKind.VAULT:
+            self.vaults()
+            self._app.tell(
+                f"Choose the vault, then press {self._app.keys.shown('menu')}.", title=action.title
+            )
         elif action is not None:
             self._app.flows.start(action_id, self.targets(action.target))
 
@@ -61,27 +75,31 @@ class Commands:
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
-        if kind is TargetKind.DISK:
-            return []
-        return self._screen.vms_under_cursor()
+        rows = self._screen.vms_under_cursor()
+        if kind is TargetKind.VM:
+            return rows
+        if kind is TargetKind.SUBSCRIPTION:
+            return [Subscription(id=f"/subscriptions/{row.subscription_id}") for row in rows[:1]]
+        return []
 
     def menu(self) -> None:
         from azure_ops.actions.spec import TargetKind
 
-        of_rows = [one for one in actions().values() if one.target is not TargetKind.DISK]
-        self._menu(of_rows, self.targets, self.act)
+        elsewhere = (TargetKind.VAULT, TargetKind.DISK)
+        offered = [action for action in actions().values() if action.target not in elsewhere]
+        self.menu_of(offered, self.targets)
 
     def menu_of_point(self, item: FleetItem, point: RecoveryPoint, chosen: Mapping[str, Option]) -> None:
         """The actions that go back to such a point; it stands in their forms."""
         ways = FAILOVER_IDS if point.source is PointSource.REPLICATION else RESTORE_IDS
         fitting = [action for action in actions().values() if action.id.startswith(ways)]
-        self._menu(fitting, lambda _: (item,), lambda id: self._app.flows.start(id, (item,), chosen))
+        self.menu_of(fitting, lambda _: (item,), chosen)
 
-    def _menu(
+    def menu_of(
         self,
-        offered: Iterable[Action],
+        offered: Sequence[Action],
         targets_of: Callable[[TargetKind], Sequence[Target]],
-        act: Callable[[str], None],
+        chosen: Mapping[str, Option] = NOTHING,
     ) -> None:
         from .screens.action_menu import ActionMenu, Entry
 
@@ -101,7 +119,12 @@ class Commands:
                     reason = "possible on none of the marked rows"
             found.append(Entry(action.id, self._app.keys.shown(action.id), action.title, action.risk, reason))
         menu = ActionMenu(subject or "nothing", found)
-        self._app.push_screen(menu, lambda id: act(id) if id else None)
+
+        def start(id: str | None) -> None:
+            if id:
+                self._app.flows.start(id, targets_of(actions()[id].target), chosen)
+
+        self._app.push_screen(menu, start)
 
     # looking ------------------------------------------------------------------------------------------------
 
@@ -196,6 +219,9 @@ class Commands:
     def show_raw_of(self, job: Job) -> None:
         self._later(self._show_raw(job.title or job.operation, wire.GetRaw(key=job.id, part="job")))
 
+    def show_raw_of_vault(self, vault_id: str, name: str) -> None:
+        self._later(self._show_raw(name, wire.GetRaw(key=vault_id, part="vault")))
+
     def _raw_wanted(self) -> tuple[str, wire.GetRaw] | None:
         row = self._screen.row_under_cursor()
         if isinstance(row, Operation):
@@ -236,9 +262,9 @@ class Commands:
             self._app.tell(arm_id, title="Sent to your terminal's clipboard (OSC 52)")
 
     def portal(self) -> None:
-        self.show_portal(self._arm_id())
+        self.portal_of(self._arm_id())
 
-    def show_portal(self, arm_id: str) -> None:
+    def portal_of(self, arm_id: str) -> None:
         from .screens.dialog import Message
 
         base = PORTALS.get(self._app.settings.name, "")
@@ -295,6 +321,16 @@ class Commands:
         self._screen.header_changed()
         self._app.tell("Reading is paused; p goes on." if paused else "Reading goes on.")
 
+    def vaults(self, id: str = "") -> None:
+        """`id`: the vault on which the cursor stands at first."""
+        from .screens.vaults import VaultsScreen
+
+        for screen in self._app.screen_stack:
+            if isinstance(screen, VaultsScreen):
+                screen.go_to(id)
+                return
+        self._app.push_screen(VaultsScreen(self._app, id))
+
     # the console --------------------------------------------------------------------------------------------
 
     def help(self) -> None:
@@ -308,7 +344,9 @@ class Commands:
 
         state = self._app.state
         keywords = {action.id: action.keywords for action in actions().values()}
-        index = entries(self._app.keys, keywords, state.items.values(), state.operations.values())
+        index = entries(
+            self._app.keys, keywords, state.items.values(), state.operations.values(), state.vaults
+        )
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:
@@ -326,6 +364,8 @@ class Commands:
                 self._screen.go_to_vm(id)
             case "operation":
                 self._app.watch_job(id)
+            case "vault":
+                self.vaults(id)
 
     def quit(self) -> None:
         self._later(self._app.action_quit())

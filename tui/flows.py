@@ -15,7 +15,7 @@ import msgspec
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Form, Job, Option, Plan, Risk
+from azure_ops.model import FleetItem, Form, Job, Option, Plan, Risk, Subscription
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ def actions() -> Mapping[str, Action]:
 
 
 def key_of(target: Target) -> str:
-    return target.id if isinstance(target, Job) else target.key
+    return target.key if isinstance(target, FleetItem) else target.id
 
 
 def name_of(target: Target) -> str:
-    return visible((target.title or target.operation) if isinstance(target, Job) else target.name)
+    if isinstance(target, Job):
+        return visible(target.title or target.operation)
+    if isinstance(target, Subscription):
+        return visible(target.name or f"subscription {target.id.rsplit('/', 1)[-1]}")
+    return visible(target.name)
 
 
 class Flows:
@@ -93,7 +97,7 @@ class Flows:
         try:
             await self._run(action, targets, chosen)
         except RecoveryError as error:
-            await self._app.show_error(f"{action.title} of {_names(targets)}", error)
+            await self._app.show_error(f"{action.title} {action.of} {_names(targets)}", error)
 
     async def _run(self, action: Action, targets: tuple[Target, ...], chosen: Mapping[str, Option]) -> None:
         targets = self._possible(action, targets)
@@ -167,7 +171,7 @@ class Flows:
         chosen: Mapping[str, Option],
     ) -> dict[str, str] | None:
         """The form never waits for the early checks; where they are there first and say no, there is none."""
-        title = f"{action.title} of {_names(targets)}"
+        title = f"{action.title} {action.of} {_names(targets)}"
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
         request = wire.Prepare(action=action.id, keys=keys)
         try:

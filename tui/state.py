@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+import msgspec
+
 from azure_ops import wire
 from azure_ops.model import FleetItem, Job, Leftovers, Operation, SourceState, Vault
 from azure_ops.points import crash_error
@@ -90,12 +92,29 @@ class ConsoleState:
         self.leftovers: Leftovers | None = None
         """None until the engine has told any."""
         self.loose_ends = LooseEndKeeper(self, self.service_now)
+        self._vaults_read: dict[str, Vault] = {}
+        """With all that lists do not tell, by id in lower case."""
         self.clock = ServiceClock()
         self.complete = False
         """True once a full state of the fleet has come in."""
         self._arriving: dict[str, FleetItem] | None = None
         self.welcome: wire.Welcome | None = None
         self.paused = False
+
+    def take_vaults(self, vaults: Iterable[Vault]) -> None:
+        """What was asked of each; of one that could not be read the last good answer is kept, with why."""
+        for vault in vaults:
+            known = self._vaults_read.get(vault.id.lower())
+            if vault.read_at is None:
+                known = known or next(
+                    (one for one in self.vaults if one.id.lower() == vault.id.lower()), vault
+                )
+                vault = msgspec.structs.replace(known, faults=vault.faults)
+            self._vaults_read[vault.id.lower()] = vault
+
+    def known_vaults(self) -> list[Vault]:
+        """Each as it was read last, or as the list has it."""
+        return [self._vaults_read.get(vault.id.lower(), vault) for vault in self.vaults]
 
     def service_now(self) -> datetime:
         return self.clock.now()

@@ -79,6 +79,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         ),
         refused=refused,
         amend=True,
+        good_until=point.expires_at,
     )
 
 

@@ -129,6 +129,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         ),
         refused=refused,
         amend=True,
+        good_until=chosen.found.point.expires_at,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..model import FleetItem, Job, JobKind, ManagedDisk, Vault
+from ..model import FleetItem, Job, JobKind, ManagedDisk, Subscription, Vault
 from .spec import Action, Target
 
 _VAULTS = "microsoft.recoveryservices/"
@@ -19,7 +19,9 @@ def known_permissions(action: Action, target: Target, vaults: Iterable[Vault] = 
 def _scopes(action: Action, permission: str, target: Target, vaults: Iterable[Vault]) -> Iterator[str]:
     lowered = permission.lower()
     of_replication = "/replication" in lowered
-    if isinstance(target, ManagedDisk):
+    if isinstance(target, Subscription):
+        return  # what is made in it goes into a group that the form asks for
+    if isinstance(target, ManagedDisk | Vault):
         yield target.id
     elif isinstance(target, Job):
         if of_replication == (target.kind is JobKind.REPLICATION):

@@ -70,6 +70,9 @@ async def _service_result(services: Services, console: Console, request: wire.Re
             return wire.GotRaw(document=await services.details.raw(request.key, request.part))
         case wire.GetJob():
             return wire.GotJob(job=await _job(services, request.job_id))
+        case wire.GetVaults():
+            with leaving(LOOKING_LEAVES):
+                return wire.GotVaults(vaults=await services.vaults.read(request.ids, fresh=request.fresh))
         case wire.Prepare():
             form, checks = await services.runner.prepare(request.action, request.keys)
             return wire.Prepared(form=form, checks=checks)

@@ -145,8 +145,8 @@ class DetailsReader:
         return SourceState(name=name, read_at=good.read_at, rows=len(points)), points
 
     async def raw(self, key: str, part: str) -> RawDocument:
-        """The service's own answer about a part of a row, or about a job."""
-        if part == "job":
+        """The service's own answer about a part of a row, a job or a vault."""
+        if part in ("job", "vault"):
             return await self._session.get_document(key)
         item = self._watcher.item(key)
         if item is None:

@@ -17,9 +17,9 @@ import msgspec
 from .. import preflight
 from ..actions import by_id
 from ..actions.scopes import known_permissions
-from ..actions.spec import Action, Context, Draft, Target, TargetKind
+from ..actions.spec import Action, Context, Draft, Target, TargetKind, key_of
 from ..errors import NotFound, RecoveryError, Refused, Throttled
-from ..model import Check, CheckState, FleetItem, Form, Job, Plan, Risk
+from ..model import Check, CheckState, FleetItem, Form, Job, Plan, Risk, Subscription, Vault
 from .console import Board
 from .details import read_parts
 
@@ -109,6 +109,8 @@ class Planner:
     def _known(self, action: Action, key: str) -> Target | None:
         if action.target is TargetKind.VM:
             return self._watcher.item(key.lower())
+        if action.target is TargetKind.VAULT:
+            return next((one for one in self._watcher.vaults if one.id.lower() == key.lower()), None)
         return self._board.jobs.get(key.lower()) if action.target is TargetKind.JOB else None
 
     async def _precheck(self, action: Action, target: Target) -> list[Check]:
@@ -148,6 +150,11 @@ class Planner:
     def outdated(self, kept: KeptPlan, fresh: Sequence[Target]) -> list[str]:
         """Why the plan must be shown anew before it is confirmed: one line for each reason."""
         lines = kept.changes_since(fresh)
+        lines += [
+            f"{name_of(target)}: what was chosen has expired, at {draft.good_until:%Y-%m-%d %H:%M} UTC"
+            for target, draft in zip(kept.targets, kept.drafts, strict=True)
+            if draft.good_until is not None and draft.good_until <= self._session.service_now()
+        ]
         shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
         if shown_s > PLAN_GOOD_S:
             lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
@@ -181,6 +188,10 @@ class Planner:
             known = self._board.jobs.get(job.id.lower())
             self._watcher.saw_job(job)
             return known_target(job, known)
+        if action.target is TargetKind.VAULT:
+            return await self._fresh_vault(key)
+        if action.target is TargetKind.SUBSCRIPTION:
+            return await self._fresh_subscription(key)
         item = self._watcher.item(key.lower())
         if item is None:
             raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
@@ -193,6 +204,21 @@ class Planner:
         self._unread[row.key] = problems
         self._watcher.lay_over(row)
         return row
+
+    async def _fresh_vault(self, key: str) -> Vault:
+        from ..services import vaults
+
+        # by its id as Azure writes it, which stands in what is sent
+        known = next((vault.id for vault in self._watcher.vaults if vault.id.lower() == key.lower()), key)
+        return await vaults.read_vault(self._session, known)
+
+    async def _fresh_subscription(self, key: str) -> Subscription:
+        names = await self._session.subscription_names()
+        looked_at = await self._session.subscriptions()
+        wanted = next((one for one in looked_at if f"/subscriptions/{one}".lower() == key.lower()), None)
+        if wanted is None:
+            raise NotFound(f"{key} is none of the subscriptions that are looked at.", "Choose another row.")
+        return Subscription(id=f"/subscriptions/{wanted}", name=names.get(wanted, ""))
 
     async def _make(self, action: Action, targets: Sequence[Target], answers: Mapping[str, str]) -> KeptPlan:
         context = self.context()
@@ -222,6 +248,8 @@ class Planner:
             checks += preflight.unread_checks(self._unread.get(target.key, {}))
         elif isinstance(target, Job):
             checks = preflight.job_checks(target, self._board.operations.values())
+        else:
+            checks = preflight.held_checks(key_of(target), self._board.operations.values())
         async with self._reads:
             try:
                 draft = await action.plan(context, target, answers)
@@ -257,15 +285,12 @@ def known_target(job: Job, listed: Job | None) -> Job:
     return msgspec.structs.replace(job, target_key=listed.target_key, target_name=listed.target_name)
 
 
-def key_of(target: Target) -> str:
-    """The row's or the job's identity."""
-    return target.id.lower() if isinstance(target, Job) else target.key
-
-
 def name_of(target: Target) -> str:
-    if not isinstance(target, Job):
-        return target.name
-    return target.target_name or target.title or target.operation
+    if isinstance(target, Job):
+        return target.target_name or target.title or target.operation
+    if isinstance(target, Subscription):
+        return target.name or target.id.rsplit("/", 1)[-1]
+    return target.name
 
 
 def assemble(
@@ -291,10 +316,13 @@ def assemble(
             lines["refused"] += [f"{name}: {reason}" for reason in refused or ["there is nothing to do"]]
             continue
         taken.append((target, draft))
-        lines["consequences"] += [f"{name}: {text}" if many else text for text in draft.consequences]
-        lines["losses"] += [f"{name}: {text}" if many else text for text in draft.losses]
+        for part in ("consequences", "losses"):
+            said: tuple[str, ...] = getattr(draft, part)
+            lines[part] += [text if not many or text.startswith(name) else f"{name}: {text}" for text in said]
     left_out = [f"Left out: {reason}" for reason in lines["refused"]] if taken else []
-    names = tuple(name_of(target) for target, _ in taken) or tuple(name_of(target) for target in targets)
+    names = tuple(_about(target, draft) for target, draft in taken) or tuple(
+        name_of(target) for target in targets
+    )
     plan = Plan(
         id=str(uuid.uuid4()),
         action=action.id,
@@ -305,7 +333,9 @@ def assemble(
         consequences=(*lines["consequences"], *left_out),
         losses=tuple(lines["losses"]),
         checks=tuple(checks),
-        requests=tuple(step.request for _, draft in taken for step in draft.steps),
+        requests=tuple(
+            one for _, draft in taken for step in draft.steps for one in (*step.before, step.request)
+        ),
         permissions=tuple(dict.fromkeys(p for draft in drafts for _, p in draft.permissions)),
         confirm_name=_confirm_name(action, names),
         refused=() if taken else tuple(lines["refused"]),
@@ -319,6 +349,11 @@ def assemble(
         targets=tuple(target for target, _ in taken),
         drafts=tuple(draft for _, draft in taken),
     )
+
+
+def _about(target: Target, draft: Draft) -> str:
+    """What is to be made has no row yet, but a name."""
+    return next((step.about for step in draft.steps if step.about), name_of(target))
 
 
 def _confirm_name(action: Action, names: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from .history import History
 from .leftovers import LeftoverReader
 from .pace import Pace
 from .runner import Runner
+from .vaults import VaultReader
 from .watch import Watcher
 from .watch_focus import FocusReader
 
@@ -46,6 +47,7 @@ class Services:
         self.watcher = Watcher(session, board, wake, history)
         self.details = DetailsReader(session, self.watcher, history)
         self.leftovers = LeftoverReader(session, self.watcher, journal, board, wake)
+        self.vaults = VaultReader(session)
         self.focus = FocusReader(session, self.watcher, board, pace)
         self.runner = Runner(
             session,
@@ -95,6 +97,7 @@ class Services:
     def _operation_ended(self, entry: Entry) -> None:
         self._remember_how_long(entry)
         self.details.forget(entry.target_key)
+        self.vaults.forget(entry.target_id)
         if entry.phase is Phase.SUCCEEDED:
             self.focus.made(entry.target_key, entry.target_id)
             if entry.action == "delete-disk":

@@ -168,7 +168,7 @@ class LooseEndsScreen(Screen[None]):
             case "copy" if end is not None:
                 commands.copy_id(end.arm_id)
             case "portal" if end is not None:
-                commands.show_portal(end.arm_id)
+                commands.portal_of(end.arm_id)
             case "end-loose-end" if end is not None:
                 self._end(end)
 

@@ -157,11 +157,11 @@ class WatchScreen(Screen[None]):
 
     def action_act(self, id: str) -> None:
         """What comes next, without going back first: the VM is the one that was watched."""
-        from azure_ops.actions.spec import TargetKind
+        from azure_ops.actions.spec import kind_of
 
-        job = self.job
-        wanted: Sequence[Target] = [job] if job else []
-        self.console_app.flows.start(id, wanted if actions()[id].target is TargetKind.JOB else self._vm())
+        job, kind = self.job, actions()[id].target
+        shown: Sequence[Target] = [*([job] if job else []), *self._vm()]
+        self.console_app.flows.start(id, [target for target in shown if kind_of(target) is kind])
 
     async def action_run(self, id: str) -> None:
         job = self.job

@@ -42,7 +42,9 @@ from . import (
     site_recovery_runner,
     site_recovery_settings,
     vault_changes,
+    vault_deletion,
     vault_settings,
+    vault_usages,
     vaults,
 )
 
@@ -59,6 +61,8 @@ TABLES = (
     network.ROUTES,
     vaults.ROUTES,
     vault_changes.ROUTES,
+    vault_deletion.ROUTES,
+    vault_usages.ROUTES,
     vault_settings.ROUTES,
     backup_guard.ROUTES,
     backup_policies.ROUTES,

@@ -47,9 +47,10 @@ class Vault(Record, kw_only=True, omit_defaults=True):
 
 
 class VaultOperation(Record, kw_only=True, omit_defaults=True):
-    """`{vault}/operationStatus/{base64}`: the creation or change of a vault."""
+    """`{vault}/operationStatus/{base64}`: the creation, change or deletion of a vault."""
 
     started_at: datetime
+    ended_at: datetime | None = None
     status: str = "InProgress"
     """InProgress, Succeeded or Failed."""
     error: tuple[str, str] | None = None
