@@ -98,7 +98,7 @@ def target_of(console: Told, action: str) -> str:
         )
     if by_id(action).target is TargetKind.VAULT:
         messages = [one for one in console.messages if isinstance(one, wire.FleetDelta) and one.vaults]
-        return messages[-1].vaults[0].id
+        return next(vault.id for vault in messages[-1].vaults if vault.name == "rsv-weu")
     rows = [item for item in console.items.values() if item.name == TARGETS[action]]
     return next(item.key for item in rows if by_id(action).why_not(item) is None)
 
