@@ -10,6 +10,7 @@ import msgspec
 
 from ..store import Record
 from .backup_policies import BackupPolicy
+from .compute import Contents
 from .restores import Problem, RestoreOrder
 
 
@@ -62,6 +63,8 @@ class IncludedDisk(msgspec.Struct, frozen=True, omit_defaults=True):
     size_gb: int = 0
     """Its size then, with which it is restored; 0 when it was not known."""
     sku: str = "Premium_LRS"
+    holds: Contents = []
+    """Empty for a point that a fleet began with: then it follows from the disk of that name."""
 
 
 class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
