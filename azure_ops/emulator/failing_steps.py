@@ -1,4 +1,4 @@
-"""The jobs and steps that a `fail-step` fault can name, and the failures whose words and numbers are known."""
+"""The jobs and steps that a `fail-step` fault can name."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ STEPS: dict[str, tuple[str, ...]] = {
     ),
     "ChangePit": ("Prerequisite check", "Change recovery point", "Start the replica virtual machine"),
     "CommitFailover": ("Prerequisite check", "Commit"),
+    "RefreshVaultHealth": ("Refreshing failover health",),
+    "RestartJob": ("Restarting job",),
+    "JobAction": ("Acting on the job",),
 }
 """By the job's own name, in the order of its steps. Where the service has no steps there is one."""
 

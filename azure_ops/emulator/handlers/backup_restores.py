@@ -38,7 +38,7 @@ def trigger_restore(ctx: Context) -> Answer:
         # recorded: a storage account that is missing is noticed by the job, not before
         if problem.code != STORAGE_GONE.title:
             raise Refusal(400, problem.code, problem.message)
-    order.from_vault = reads_vault(ctx.now, point, order)
+    order.from_vault = reads_vault(ctx.now, item, point, order)
     job = start_restore(ctx.world, item, point, order, ctx.client_request_id)
     subject_id = ctx.path.partition("/recoveryPoints/")[0]
     # recorded: a restore's operation and its job have one id
@@ -64,11 +64,12 @@ def _refuse_item(ctx: Context, item: ProtectedItem, order: RestoreOrder) -> None
         )
 
 
-def reads_vault(now: datetime, point: RecoveryPoint, order: RestoreOrder) -> bool:
-    """A snapshot serves while it is there, within its zone, and for managed disks only."""
+def reads_vault(now: datetime, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder) -> bool:
+    """A snapshot serves while it is there, within its zone and subscription, and for managed disks only."""
+    at_home = order.group_id.lower().split("/")[:3] == item.vm_id.lower().split("/")[:3]
     has_snapshot = point.instant_until is not None and now < point.instant_until
     same_zone = order.zones is None or order.zones == point.zones
-    return not (has_snapshot and same_zone and order.group_id)
+    return not (has_snapshot and same_zone and order.group_id and at_home)
 
 
 @happens("backup.restore_accepted")

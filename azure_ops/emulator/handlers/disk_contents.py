@@ -18,7 +18,9 @@ def contents(world: World, disk: Disk, at: datetime | None = None) -> Contents:
     moment = at or world.clock.now()
     spans = list(disk.held)
     if disk.managed_by is not None:
-        spans.append(Written(disk.unique_id, _written_until(world, disk.managed_by, moment), disk.written_since))
+        spans.append(
+            Written(disk.unique_id, _written_until(world, disk.managed_by, moment), disk.written_since)
+        )
     return _until(spans, moment)
 
 
@@ -39,8 +41,16 @@ def _until(spans: Contents, moment: datetime) -> Contents:
     return [one for one in cut if one.since is None or one.since < one.until]
 
 
-def of_source(world: World, source: Disk | Snapshot, at: datetime | None = None) -> Contents:
-    return list(source.holds) if isinstance(source, Snapshot) else contents(world, source, at)
+def of_source(world: World, source: Disk | Snapshot) -> Contents:
+    """What a snapshot or a disk taken from this one now holds."""
+    if isinstance(source, Disk):
+        return contents(world, source)
+    if source.holds:
+        return list(source.holds)
+    disk = world.store.find(Disk, source.source_disk_id)
+    if disk is not None and disk.unique_id == source.source_unique_id:
+        return contents(world, disk, source.taken_at)
+    return [Written(source.source_unique_id, source.taken_at)]
 
 
 def of_point(world: World, vm_id: str, disk: IncludedDisk, taken_at: datetime) -> Contents:

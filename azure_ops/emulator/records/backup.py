@@ -41,6 +41,9 @@ class Vault(Record, kw_only=True, omit_defaults=True):
     unlocked_until: dict[str, datetime] = {}
     """Deletions that the guard let through, by resource id in lower case."""
     identity_principal_id: str | None = None
+    """Of its own (system-assigned) identity."""
+    user_identities: dict[str, str] = {}
+    """Resource ids of user-assigned identities, and their principals' ids."""
     tags: dict[str, str] = {}
     provisioning_state: str = "Succeeded"
     changed_at: datetime
