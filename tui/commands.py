@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from azure_ops import wire
 from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.errors import RecoveryError
-from azure_ops.model import FleetItem, Job, Operation
+from azure_ops.model import FleetItem, Job, Operation, Output
+from azure_ops.restore_outputs import outputs
 from widgets.page import Page
 from widgets.plain_text import visible
 
@@ -132,10 +133,33 @@ class Commands:
         return row.id if isinstance(row, Job) else ""
 
     def copy(self) -> None:
-        arm_id = self._arm_id()
-        if arm_id:
-            self._app.copy_to_clipboard(visible(arm_id))
-            self._app.tell(arm_id, title="Sent to your terminal's clipboard (OSC 52)")
+        row = self._screen.row_under_cursor()
+        operation = row if isinstance(row, Operation) else None
+        job = self._app.state.job_of(operation) if operation else row if isinstance(row, Job) else None
+        self.copy_of(operation, job, self._arm_id())
+
+    def copy_of(self, operation: Operation | None, job: Job | None, arm_id: str) -> None:
+        """What there is to copy of a row: its id at once, or one of what it made, to be chosen."""
+        made = outputs(operation, job)
+        found = [*made, *([Output(label="Id", value=arm_id)] if arm_id else [])]
+        if len(found) == 1:
+            self._copied(found[0])
+        elif found:
+            from .screens.copying import Copying
+
+            self._app.push_screen(Copying(found), self._copied)
+
+    def _copied(self, chosen: Output | None) -> None:
+        if chosen is not None:
+            self._app.copy_to_clipboard(visible(chosen.value))
+            self._app.tell(chosen.value, title="Sent to your terminal's clipboard (OSC 52)")
+
+    def try_again(self) -> None:
+        row = self._screen.row_under_cursor()
+        if isinstance(row, Operation):
+            self._app.flows.try_again(row)
+        else:
+            self._app.tell("Move the cursor to one of your operations (4) first.", "warning")
 
     def portal(self) -> None:
         from .screens.dialog import Message

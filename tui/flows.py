@@ -5,14 +5,15 @@ The target objects are taken at the moment of the key and never looked up again 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from azure_ops import wire
 from azure_ops.actions import ALL
-from azure_ops.actions.spec import Action, Target
+from azure_ops.actions.spec import Action, Target, TargetKind
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Plan, Risk
+from azure_ops.model import FleetItem, Operation, Phase, Plan, Risk
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 ACTIONS: dict[str, Action] = {action.id: action for action in ALL}
+AGAIN = (Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT)
 READ_ONLY_REASON = "This console is read-only."
 
 
@@ -58,31 +60,54 @@ class Flows:
             return "The virtual machine itself has not been read yet."
         return ""
 
-    def start(self, action_id: str, targets: Sequence[Target]) -> None:
+    def start(
+        self, action_id: str, targets: Sequence[Target], answers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`answers` stand in the form when it opens."""
         action = ACTIONS[action_id]
         if self._sending:
             self._app.tell("The operation before this one is just being sent.", "warning")
         elif not targets:
             self._app.tell(f"{action.title}: there is nothing under the cursor for it.", "warning")
         else:
-            flow = self._guarded(action, tuple(targets))
+            flow = self._guarded(action, tuple(targets), dict(answers))
             self._app.run_worker(flow, group="flow", exclusive=True, exit_on_error=False)
 
     def _give_up(self) -> None:
         self._app.workers.cancel_group(self._app, "flow")
 
-    async def _guarded(self, action: Action, targets: tuple[Target, ...]) -> None:
+    def try_again(self, operation: Operation) -> None:
+        """The same action with the same answers: a form and a plan of their own, never the old request."""
+        reason = self.why_not_again(operation)
+        item = self._app.state.items.get(operation.target_key)
+        if reason or item is None:
+            self._app.tell(reason, "warning", title=f"{operation.title} cannot be tried again")
+        else:
+            self.start(operation.action, [item], operation.answers)
+
+    def why_not_again(self, operation: Operation) -> str:
+        """Empty when it may be tried."""
+        action = ACTIONS.get(operation.action)
+        item = self._app.state.items.get(operation.target_key)
+        if operation.phase not in AGAIN:
+            return "Only what failed, was cancelled or was not sent is tried again."
+        if action is None or action.target is not TargetKind.VM:
+            return "Start it anew from its job, if that still runs."
+        if item is None:
+            return "Its virtual machine is not in the fleet (any more)."
+        return self.why_not(action, item)
+
+    async def _guarded(self, action: Action, targets: tuple[Target, ...], answers: dict[str, str]) -> None:
         try:
-            await self._run(action, targets)
+            await self._run(action, targets, answers)
         except RecoveryError as error:
             await self._app.show_error(f"{action.title} of {_names(targets)}", error)
 
-    async def _run(self, action: Action, targets: tuple[Target, ...]) -> None:
+    async def _run(self, action: Action, targets: tuple[Target, ...], before: dict[str, str]) -> None:
         targets = self._possible(action, targets)
         if not targets:
             return
         keys = tuple(key_of(target) for target in targets)
-        before: dict[str, str] = {}
         while (answers := await self._ask(action, targets, keys, before)) is not None:
             request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
             line = f"{action.title}: making the plan for {_names(targets)} …"
@@ -127,15 +152,19 @@ class Flows:
     ) -> dict[str, str] | None:
         """None when the user went back. What was answered before, and refused, stands in the form again."""
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
-        request = wire.Prepare(action=action.id, keys=keys)
-        prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
-        if not prepared.form.fields:
-            return {}
-        from .screens.action_form import ActionForm
+        title, at = f"{action.title} of {_names(targets)}", ""
+        while True:
+            request = wire.Prepare(action=action.id, keys=keys, answers=before)
+            prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
+            if not prepared.form.fields:
+                return {}
+            from .screens.action_form import ActionForm, AskAgain
 
-        title = f"{action.title} of {_names(targets)}"
-        form = ActionForm(title, prepared.form, prepared.checks, before)
-        return await self._app.push_screen_wait(form)
+            form = ActionForm(title, prepared.form, prepared.checks, before, at)
+            answers = await self._app.push_screen_wait(form)
+            if not isinstance(answers, AskAgain):
+                return answers
+            before, at = answers.answers, answers.at
 
     async def _confirm(self, plan: Plan) -> tuple[str, ...]:
         """Ids of the started operations, none when the user went back."""

@@ -25,7 +25,6 @@ from ..model import (
 )
 from ..restore_outputs import outputs_of
 from ..restore_rules import (
-    NEW_VM,
     REPLACE,
     SYSTEM,
     TIERS,
@@ -393,8 +392,9 @@ async def made(context: Context, entry: Entry, job: Job) -> tuple[Output, ...]:
     )
     if not group:
         return told
-    machine = name_of(request.get("targetVirtualMachineId") or source)
-    vm = [Output(label="VM", value=request["targetVirtualMachineId"])] * (request["recoveryType"] == NEW_VM)
+    new = request.get("targetVirtualMachineId", "")
+    machine = name_of(new or source)
+    vm = [Output(label="VM", value=new)] if new else []
     since = job.started_at or entry.service_created_at
     names = await restores.made_disks(context.session, group, f"{machine}-", since)
     disks = [

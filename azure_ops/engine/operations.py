@@ -9,6 +9,7 @@ from statistics import median
 from ..journal.store import Entry
 from ..model import ErrorNote, Job, JobState, JobTask, Operation, Phase
 from ..preflight import span
+from ..services.azure_codes import known
 
 JOB_PHASES = {
     JobState.SUCCEEDED: Phase.SUCCEEDED,
@@ -75,11 +76,13 @@ def job_error(entry: Entry, job: Job) -> ErrorNote | None:
         return None
     ended = "failed" if job.state is JobState.FAILED else "was skipped"
     first = job.errors[0] if job.errors else None
+    known_code = known(first.code) if first else None
     why = first.message if first and first.message else "the service gives no reason"
     return ErrorNote(
         kind="JobFailed",
         title=f"{entry.title} {ended}: {why.rstrip('.')}.",
-        hint=(first.recommendation if first else "")
+        hint=(known_code.next_step if known_code else "")
+        or (first.recommendation if first else "")
         or "Look at the steps; raw JSON (y) shows all of the job.",
         code=first.code if first else "",
         resource=entry.target_id,
