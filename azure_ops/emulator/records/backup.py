@@ -38,6 +38,8 @@ class Vault(Record, kw_only=True, omit_defaults=True):
     guard_id: str = ""
     """The Resource Guard that watches over critical operations."""
     guarded_at: datetime | None = None
+    guards_restores: bool = False
+    """Newer guards can watch over restores as well; the recorded ones do not."""
     unlocked_until: dict[str, datetime] = {}
     """Deletions that the guard let through, by resource id in lower case."""
     identity_principal_id: str | None = None
