@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from azure_ops import wire
 from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.errors import RecoveryError
-from azure_ops.model import FleetItem, Job, Operation, Output
+from azure_ops.model import FleetItem, Job, Operation, Output, Risk
 from azure_ops.restore_outputs import outputs
 from widgets.page import Page
 from widgets.plain_text import visible
@@ -73,8 +73,20 @@ class Commands:
                 if not any(not self._app.flows.why_not(action, target) for target in targets):
                     reason = "possible on none of the marked rows"
             found.append(Entry(action.id, self._app.keys.shown(action.id), action.title, action.risk, reason))
-        menu = ActionMenu(subject or "nothing", found)
-        self._app.push_screen(menu, lambda chosen: self.act(chosen) if chosen else None)
+        row = self._screen.row_under_cursor()
+        if isinstance(row, Operation):
+            reason = self._app.flows.why_not_again(row)
+            key = self._app.keys.shown("try-again")
+            again = ACTIONS.get(row.action)
+            found.insert(0, Entry("try-again", key, "Try again", again.risk if again else Risk.LOOK, reason))
+
+        def chosen(id: str | None) -> None:
+            if id == "try-again":
+                self.try_again()
+            elif id:
+                self.act(id)
+
+        self._app.push_screen(ActionMenu(subject or "nothing", found), chosen)
 
     # looking ------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,6 @@ PERMISSION = (
 READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
 TOKEN = PERMISSION.replace("restore/action", "accessToken/action")
 OTHER_REGION = "Microsoft.RecoveryServices/locations/backupCrossRegionRestore/action"
-READ_ROLES = "Microsoft.Authorization/roleAssignments/read"
 POINTS_OFFERED = 60
 VALIDATED = "Azure Backup would carry it out"
 GUARDED = "recoveryPoints/restore/action"
