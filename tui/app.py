@@ -54,6 +54,8 @@ class ConsoleApp(EngineNews):
         self.config = config
         self.keys = keys
         self.state = ConsoleState()
+        self.started = False
+        """The first frame is out."""
         self.link = Link(settings, self.post_message, early)
         self.flows = Flows(self)
         self.register_theme(DARK)
@@ -87,7 +89,8 @@ class ConsoleApp(EngineNews):
         self.set_keymap(self.keys.keymap())
 
     def on_ready(self) -> None:
-        """The first frame is out."""
+        self.started = True
+        self.console_screen.keys_changed()
         if not self.is_headless:
             self.set_timer(SETTLED_S, self._settled)
         self.run_worker(self._linked(), group="link", exit_on_error=False)
@@ -130,7 +133,9 @@ class ConsoleApp(EngineNews):
             self.watch_job(operation_ids[0])
         else:
             self.console_screen.point_at_operation(operation_ids[0])
-            self.tell("On its way. Press 4 and Enter to watch it.", title=plan.title)
+            on_fleet = all(screen.is_modal for screen in self.screen_stack[1:])
+            watch = "Press 4 and Enter to watch it." if on_fleet else ""
+            self.tell(f"On its way. {watch}".strip(), title=plan.title)
 
     def watch_job(self, id: str) -> None:
         """`id` is an operation's or a job's."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from azure_ops.model import FleetItem, Operation
+from azure_ops.model import FleetItem, Operation, Vault
 from widgets.plain_text import visible
 
 from .keys import ACT, MOVE, KeyTable
@@ -21,7 +21,7 @@ ACT_COMMANDS = ("menu", "try-again")
 
 class Entry(msgspec.Struct, frozen=True):
     kind: str
-    """`command`, `action`, `vm` or `operation`."""
+    """`command`, `action`, `vm`, `operation` or `vault`."""
     id: str
     title: str
     note: str = ""
@@ -34,6 +34,7 @@ def entries(
     actions: dict[str, tuple[str, ...]],
     items: Iterable[FleetItem],
     operations: Iterable[Operation],
+    vaults: Iterable[Vault] = (),
 ) -> list[Entry]:
     """`actions`: further words by action id."""
     found: list[Entry] = []
@@ -44,6 +45,7 @@ def entries(
         words = " ".join((key.id, key.title, *actions.get(key.id, ())))
         found.append(Entry(kind, key.id, key.title, key.shown, words.lower()))
     found += [_of_operation(operation) for operation in operations]
+    found += [_of_vault(vault) for vault in vaults]
     found += [_of_vm(item) for item in items]
     return found
 
@@ -53,6 +55,12 @@ def _of_operation(operation: Operation) -> Entry:
     return Entry(
         "operation", operation.id, title, operation.phase.value, f"{title} {operation.phase}".lower()
     )
+
+
+def _of_vault(vault: Vault) -> Entry:
+    name, group = visible(vault.name), visible(vault.resource_group)
+    text = f"{name} vault {group} {vault.location}".lower()
+    return Entry("vault", vault.id, name, f"vault · {group} · {vault.location}", text)
 
 
 def _of_vm(item: FleetItem) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from azure_ops.model import ErrorNote, Job, JobKind, Operation
+from azure_ops.points import CRASH, consistency_meaning, crash_error
 from azure_ops.restore_outputs import LABELS, NO_NAME, RESTORES, TEMPLATES, outputs
 from widgets import signs
 from widgets.ages import here, zone_name
@@ -64,6 +65,8 @@ def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
     _state_line(page, operation, job)
     if job is None:
         return page
+    if crash_error(job):
+        page.note(f"The point is there, and crash-consistent only. {consistency_meaning(CRASH)}", indent=1)
     took = elapsed_s(job, now)
     ended = job.ended_at is not None
     if operation is not None and operation.took_s is not None and not ended:

@@ -23,18 +23,17 @@ from ..model import (
     PlannedRequest,
     RecoveryPoint,
 )
+from ..points import TIERS, tiers_of
 from ..restore_outputs import outputs_of
 from ..restore_rules import (
     REPLACE,
     SYSTEM,
-    TIERS,
     Case,
     Order,
     RestorePoint,
     VaultRestores,
     in_vault,
     request_of,
-    tiers_of,
 )
 from . import protected
 from .spec import Context, Step
@@ -236,7 +235,7 @@ async def judged(
     return Judged(
         case,
         step_of(target, title, case, body),
-        (*asked, *point_checks(found), *unseen, *protected.guard_check(guard, approval)),
+        (*asked, *point_checks(found), *unseen, *await protected.guard_checks(context, guard, approval)),
         (*reasons, *verdicts),
         _permissions(case),
     )
@@ -289,7 +288,7 @@ async def _identity_access(context: Context, case: Case) -> tuple[tuple[Check, .
 def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> Step:
     """What is shown of a restore in another region lacks its token, which is fetched when it is sent."""
     from ..arm_ids import request_path
-    from ..services import cross_region
+    from ..services import backup_secondary, cross_region
     from ..services.api_versions import api_version_of
 
     item_id, point = backup_of(target).item_id, case.found.point.name
@@ -298,7 +297,7 @@ def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> 
         arguments["region"] = case.order.region
         url = f"{cross_region.location_path(case.vault.id, case.order.region)}/backupCrossRegionRestore"
         url, shown = (
-            f"{url}?api-version={cross_region.API_VERSION}",
+            f"{url}?api-version={backup_secondary.API_VERSION}",
             {
                 "crossRegionRestoreAccessDetails": "fetched when it is sent",
                 "restoreRequest": body["properties"],

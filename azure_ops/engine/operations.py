@@ -8,6 +8,7 @@ from statistics import median
 
 from ..journal.store import Entry
 from ..model import ErrorNote, Job, JobState, JobTask, Operation, Phase
+from ..points import crash_error
 from ..preflight import span
 from ..services.azure_codes import known
 
@@ -100,6 +101,8 @@ def end_line(job: Job) -> str:
     """How it ended, for the row."""
     duration = job_duration_s(job)
     took = f" in {span(duration)}" if duration is not None else ""
+    if job.state is JobState.WARNED and (crash := crash_error(job)):
+        return f"crash-consistent only{took}: {crash.message or crash.code}"
     if job.state is JobState.WARNED:
         reason = f": {job.errors[0].message}" if job.errors else ""
         return f"completed with warnings{took}{reason}"

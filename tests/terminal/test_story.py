@@ -30,6 +30,7 @@ def user(request: pytest.FixtureRequest, fast_emulator: Emulator, tmp_path: Path
     started.close()
 
 
+@pytest.mark.cold
 @pytest.mark.timeout(300)
 def test_drill_failover_commit(user: User, fast_emulator: Emulator) -> None:
     user.opens_fleet()
@@ -109,6 +110,7 @@ def test_restore_a_vm_and_its_disks(user: User, fast_emulator: Emulator) -> None
     user.watches_to_the_end()
     user.sees("Target VM Name: web-02-restored")
     user.presses("escape")
+    user.sees("1 VMs (31)")
     user.finds("web-02-restored")
 
     user.finds("web-02")

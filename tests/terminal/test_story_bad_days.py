@@ -39,6 +39,7 @@ def engine_pid(user: User) -> int:
     return int(said.partition("process ")[2].split(",")[0])
 
 
+@pytest.mark.cold
 def test_a_killed_engine_comes_back_and_the_rows_stay(user: User) -> None:
     user.opens_fleet()
     first = engine_pid(user)

@@ -159,6 +159,8 @@ def recovery_point_document(world: World, item: ProtectedItem, point: RecoveryPo
         "isPrivateAccessEnabledOnAnyDisk": False,
         "createdWithPolicyType": point.policy_type,
     }
+    if point.threat:
+        properties |= {"threatStatus": point.threat, "threatInfo": _threats(point)}
     if settled:
         properties["recoveryPointProperties"] = {
             "expiryTime": f"{point.expires_at:%Y-%m-%dT%H:%M:%S}",
@@ -179,8 +181,24 @@ def _tiers(point: RecoveryPoint, now: datetime) -> list[dict[str, str]]:
     if point.instant_until:
         tiers.append({"type": "InstantRP", "status": "Valid" if now < point.instant_until else "Deleted"})
     if point.in_vault:
-        tiers.append({"type": "HardenedRP", "status": "Valid"})
+        tiers.append({"type": "HardenedRP", "status": "Deleted" if point.archived else "Valid"})
+    if point.archived:
+        tiers.append({"type": "ArchivedRP", "status": "Valid"})
     return tiers
+
+
+def _threats(point: RecoveryPoint) -> list[dict[str, Json]]:
+    return [
+        {
+            "threatTitle": threat.title,
+            "threatDescription": threat.description,
+            "lastUpdatedTime": wire_time(point.taken_at),
+            "threatState": threat.state,
+            "threatStartTime": wire_time(point.taken_at - timedelta(hours=1)),
+            "threatSeverity": threat.severity,
+        }
+        for threat in point.threats
+    ]
 
 
 def _disk_configuration(point: RecoveryPoint) -> dict[str, Json]:
