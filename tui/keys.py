@@ -56,7 +56,7 @@ TABLE: tuple[Key, ...] = (
     Key("details", ("d",), "Everything known about this row", LOOK),
     Key("vaults", ("v",), "Recovery Services vaults and what they hold", LOOK),
     Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
-    Key("copy", ("c",), "Copy the resource id to your terminal's clipboard", LOOK),
+    Key("copy", ("c",), "Copy the id, or what was made, to your terminal's clipboard", LOOK),
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
     Key("which-point", ("w",), "Which point should I take? Asks when it began", LOOK),
     Key("secondary", ("x",), "Points of the vault's secondary region too, or no more", LOOK),
@@ -72,6 +72,7 @@ TABLE: tuple[Key, ...] = (
     Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
     Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
+    Key("try-again", ("A",), "Try a failed operation again: same answers, new plan", ACT, "Again"),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
     Key("protect", (), "Enable backup: vault, policy, disks", ACT),
     Key("change-policy", (), "Change the backup policy or the disks it covers", ACT),
@@ -87,7 +88,7 @@ TABLE: tuple[Key, ...] = (
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
 )
 
-ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id != "menu")
+ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id not in ("menu", "try-again"))
 
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, Risk, Subscription, Vault
+from ..model import (
+    Check,
+    Fact,
+    FleetItem,
+    Form,
+    Job,
+    Output,
+    PlannedRequest,
+    Risk,
+    Subscription,
+    Vault,
+)
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
@@ -77,6 +88,8 @@ class Draft(Fact, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     amend: bool = False
     """Refused for the form's answers."""
+    good_until: datetime | None = None
+    """Of the service's time: what was chosen ends then, and the plan with it."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -87,6 +100,8 @@ class Context(msgspec.Struct, frozen=True):
     """Everybody's jobs as last listed, by id in lower case."""
     fleet: Mapping[str, FleetItem] = {}
     """The rows as last read, by key."""
+    answers: Mapping[str, str] = {}
+    """What stands in the form already, for `choices` of which some depend on others."""
     shared: dict[str, asyncio.Future[Any]] = msgspec.field(default_factory=dict)
 
     async def once(self, what: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
@@ -126,6 +141,8 @@ class Action(msgspec.Struct, frozen=True):
     """Sends the one changing request of a journalled step."""
     find: Callable[[Context, Entry], Awaitable[Submitted | None]] | None = None
     """Looks for what an operation in doubt did. Reads only."""
+    made: Callable[[Context, Entry, Job], Awaitable[tuple[Output, ...]]] | None = None
+    """What a finished operation made or left, to be shown and copied. Reads only."""
     of: str = "of"
     """Stands between the title and the target's name."""
     many: bool = True

@@ -72,7 +72,7 @@ async def _service_result(services: Services, console: Console, request: wire.Re
             with leaving(LOOKING_LEAVES):
                 return wire.GotVaults(vaults=await services.vaults.read(request.ids, fresh=request.fresh))
         case wire.Prepare():
-            form, checks = await services.runner.prepare(request.action, request.keys)
+            form, checks = await services.runner.prepare(request.action, request.keys, request.answers)
             return wire.Prepared(form=form, checks=checks)
         case wire.MakePlan():
             return wire.GotPlan(
