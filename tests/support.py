@@ -20,6 +20,8 @@ IDLE_S = 60.0
 NOW = "2026-08-22T14:00:00+00:00"
 OPERATOR_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a01"
 READER_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a02"
+GUARDED_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a03"
+ADMIN_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a04"
 API = {"api-version": "2024-11-01"}
 
 

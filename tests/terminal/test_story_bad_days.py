@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from azure_ops.actions import ALL
 from tests.conftest import EmulatorFactory
 from tests.support import READER_CLIENT_ID, Emulator
 
-from .console_driver import BIG, SMALL, User, posts
+from .console_driver import BIG, ON_A_VM, SMALL, User, posts
 
 
 @pytest.fixture
@@ -139,7 +138,7 @@ def test_looking_around(user: User) -> None:
         ("d", "Virtual machine"),
         ("y", "virtualMachines/read"),
         ("?", "Lower case looks"),
-        ("a", f"of {len(ALL)} are possible now"),
+        ("a", f"of {len(ON_A_VM)} are possible now"),
     ):
         user.presses(key)
         user.sees(seen)
