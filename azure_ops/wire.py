@@ -31,7 +31,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -86,6 +86,8 @@ class Prepare(Message, frozen=True, kw_only=True):
 
     action: str
     keys: tuple[str, ...]
+    answers: dict[str, str] = {}
+    """What stands in the form already, where other choices follow from it."""
 
 
 class Precheck(Message, frozen=True, kw_only=True):

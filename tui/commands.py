@@ -17,10 +17,13 @@ from azure_ops.model import (
     Job,
     Operation,
     Option,
+    Output,
     PointSource,
     RecoveryPoint,
+    Risk,
     Subscription,
 )
+from azure_ops.restore_outputs import outputs
 from widgets.page import Page
 from widgets.plain_text import visible
 
@@ -87,7 +90,8 @@ class Commands:
 
         elsewhere = (TargetKind.VAULT, TargetKind.DISK)
         offered = [action for action in actions().values() if action.target not in elsewhere]
-        self.menu_of(offered, self.targets)
+        row = self._screen.row_under_cursor()
+        self.menu_of(offered, self.targets, again=row if isinstance(row, Operation) else None)
 
     def menu_of_point(self, item: FleetItem, point: RecoveryPoint, chosen: Mapping[str, Option]) -> None:
         """The actions that go back to such a point; it stands in their forms."""
@@ -100,7 +104,9 @@ class Commands:
         offered: Sequence[Action],
         targets_of: Callable[[TargetKind], Sequence[Target]],
         chosen: Mapping[str, Option] = NOTHING,
+        again: Operation | None = None,
     ) -> None:
+        """`again` is an operation of which trying again stands there, too."""
         from .screens.action_menu import ActionMenu, Entry
 
         found: list[Entry] = []
@@ -118,10 +124,17 @@ class Commands:
                 if not any(not self._app.flows.why_not(action, target) for target in targets):
                     reason = "possible on none of the marked rows"
             found.append(Entry(action.id, self._app.keys.shown(action.id), action.title, action.risk, reason))
+        if again is not None:
+            reason = self._app.flows.why_not_again(again)
+            action_again = actions().get(again.action)
+            risk = action_again.risk if action_again else Risk.LOOK
+            found.insert(0, Entry("try-again", self._app.keys.shown("try-again"), "Try again", risk, reason))
         menu = ActionMenu(subject or "nothing", found)
 
         def start(id: str | None) -> None:
-            if id:
+            if id == "try-again":
+                self.try_again()
+            elif id:
                 self._app.flows.start(id, targets_of(actions()[id].target), chosen)
 
         self._app.push_screen(menu, start)
@@ -188,6 +201,8 @@ class Commands:
             return
         target = self._app.state.items.get(item.key, answer.details.item)
         chosen = {"point": taken.option}
+        if taken.point.secondary:
+            chosen["where"] = Option(value=f"region:{taken.point.region}", label=taken.point.region)
         if taken.action == "menu":
             self.menu_of_point(target, taken.point, chosen)
         else:
@@ -254,12 +269,33 @@ class Commands:
         return row.id if isinstance(row, Job) else ""
 
     def copy(self) -> None:
-        self.copy_id(self._arm_id())
+        row = self._screen.row_under_cursor()
+        operation = row if isinstance(row, Operation) else None
+        job = self._app.state.job_of(operation) if operation else row if isinstance(row, Job) else None
+        self.copy_of(operation, job, self._arm_id())
+
+    def copy_of(self, operation: Operation | None, job: Job | None, arm_id: str) -> None:
+        """What there is to copy of a row: its id at once, or one of what it made, to be chosen."""
+        made = outputs(operation, job)
+        if not made:
+            self.copy_id(arm_id)
+            return
+        from .screens.copying import Copying
+
+        found = [*made, *([Output(label="Id", value=arm_id)] if arm_id else [])]
+        self._app.push_screen(Copying(found), lambda one: self.copy_id(one.value) if one else None)
 
     def copy_id(self, arm_id: str) -> None:
         if arm_id:
             self._app.copy_to_clipboard(visible(arm_id))
             self._app.tell(arm_id, title="Sent to your terminal's clipboard (OSC 52)")
+
+    def try_again(self) -> None:
+        row = self._screen.row_under_cursor()
+        if isinstance(row, Operation):
+            self._app.flows.try_again(row)
+        else:
+            self._app.tell("Move the cursor to one of your operations (4) first.", "warning")
 
     def portal(self) -> None:
         self.portal_of(self._arm_id())

@@ -15,7 +15,7 @@ import msgspec
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Form, Job, Option, Plan, Risk, Subscription
+from azure_ops.model import FleetItem, Form, Job, Operation, Option, Phase, Plan, Risk, Subscription
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 NOTHING: Mapping[str, Option] = MappingProxyType({})
+NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
+AGAIN = (Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT)
 READ_ONLY_REASON = "This console is read-only."
 
 
@@ -76,35 +78,73 @@ class Flows:
         return ""
 
     def start(
-        self, action_id: str, targets: Sequence[Target], chosen: Mapping[str, Option] = NOTHING
+        self,
+        action_id: str,
+        targets: Sequence[Target],
+        chosen: Mapping[str, Option] = NOTHING,
+        answers: Mapping[str, str] = NO_ANSWERS,
     ) -> None:
-        """`chosen` stands in the form already, by field id, as far as the form asks for it."""
+        """`chosen` and `answers` stand in the form already, by field id, as far as the form asks for them;
+        what is `chosen` is offered there whatever else is."""
         action = actions()[action_id]
         if self._sending:
             self._app.tell("The operation before this one is just being sent.", "warning")
         elif not targets:
             self._app.tell(f"{action.title}: there is nothing under the cursor for it.", "warning")
         else:
-            flow = self._guarded(action, tuple(targets), chosen)
+            before = {**answers, **{id: option.value for id, option in chosen.items()}}
+            flow = self._guarded(action, tuple(targets), before, chosen)
             self._app.run_worker(flow, group="flow", exclusive=True, exit_on_error=False)
 
     def _give_up(self) -> None:
         self._app.workers.cancel_group(self._app, "flow")
 
+    def try_again(self, operation: Operation) -> None:
+        """The same action with the same answers: a form and a plan of their own, never the old request."""
+        reason = self.why_not_again(operation)
+        item = self._app.state.items.get(operation.target_key)
+        if reason or item is None:
+            self._app.tell(reason, "warning", title=f"{operation.title} cannot be tried again")
+        else:
+            self.start(operation.action, [item], answers=operation.answers)
+
+    def why_not_again(self, operation: Operation) -> str:
+        """Empty when it may be tried."""
+        from azure_ops.actions.spec import TargetKind
+
+        action = actions().get(operation.action)
+        item = self._app.state.items.get(operation.target_key)
+        if operation.phase not in AGAIN:
+            return "Only what failed, was cancelled or was not sent is tried again."
+        if action is None or action.target is not TargetKind.VM:
+            return "It is not about a virtual machine; open it anew where it was started."
+        if item is None:
+            return "Its virtual machine is not in the fleet (any more)."
+        return self.why_not(action, item)
+
     async def _guarded(
-        self, action: Action, targets: tuple[Target, ...], chosen: Mapping[str, Option]
+        self,
+        action: Action,
+        targets: tuple[Target, ...],
+        before: dict[str, str],
+        chosen: Mapping[str, Option],
     ) -> None:
         try:
-            await self._run(action, targets, chosen)
+            await self._run(action, targets, before, chosen)
         except RecoveryError as error:
             await self._app.show_error(f"{action.title} {action.of} {_names(targets)}", error)
 
-    async def _run(self, action: Action, targets: tuple[Target, ...], chosen: Mapping[str, Option]) -> None:
+    async def _run(
+        self,
+        action: Action,
+        targets: tuple[Target, ...],
+        before: dict[str, str],
+        chosen: Mapping[str, Option],
+    ) -> None:
         targets = self._possible(action, targets)
         if not targets:
             return
         keys = tuple(key_of(target) for target in targets)
-        before = {id: option.value for id, option in chosen.items()}
         while (answers := await self._ask(action, targets, keys, before, chosen)) is not None:
             request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
             line = f"{action.title}: making the plan for {_names(targets)} …"
@@ -173,23 +213,28 @@ class Flows:
         """The form never waits for the early checks; where they are there first and say no, there is none."""
         title = f"{action.title} {action.of} {_names(targets)}"
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
-        request = wire.Prepare(action=action.id, keys=keys)
-        try:
-            prepared = await self.wait(line, self._app.link.ask(request, wire.Prepared))
-        except RecoveryError:
-            if not _says_no(early):
-                raise
-            prepared = wire.Prepared(form=Form())
-        if _says_no(early):
-            await self._tell_refused(title, early.result())
-            return None
-        if not prepared.form.fields:
-            return {}
-        from .screens.action_form import ActionForm
+        at = ""
+        while True:
+            request = wire.Prepare(action=action.id, keys=keys, answers=before)
+            try:
+                prepared = await self.wait(line, self._app.link.ask(request, wire.Prepared))
+            except RecoveryError:
+                if not _says_no(early):
+                    raise
+                prepared = wire.Prepared(form=Form())
+            if _says_no(early):
+                await self._tell_refused(title, early.result())
+                return None
+            if not prepared.form.fields:
+                return {}
+            from .screens.action_form import ActionForm, AskAgain
 
-        offered = offering(prepared.form, chosen)
-        form = ActionForm(title, offered, prepared.checks, before, asyncio.shield(early))
-        return await self._app.push_screen_wait(form)
+            offered = offering(prepared.form, chosen)
+            form = ActionForm(title, offered, prepared.checks, before, at, asyncio.shield(early))
+            answers = await self._app.push_screen_wait(form)
+            if not isinstance(answers, AskAgain):
+                return answers
+            before, at = answers.answers, answers.at
 
     async def _tell_refused(self, title: str, told: wire.Prechecked) -> None:
         from .screens.action_form import refusal_page

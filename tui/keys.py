@@ -56,7 +56,7 @@ TABLE: tuple[Key, ...] = (
     Key("details", ("d",), "Everything known about this row", LOOK),
     Key("vaults", ("v",), "Recovery Services vaults and what they hold", LOOK),
     Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
-    Key("copy", ("c",), "Copy the resource id to your terminal's clipboard", LOOK),
+    Key("copy", ("c",), "Copy the id, or what was made, to your terminal's clipboard", LOOK),
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
     Key("loose-ends", ("L",), "Loose ends: what is left open, with the key that ends it", LOOK),
     Key("handover", ("h",), "Write the handover note for the next shift", LOOK),
@@ -74,6 +74,7 @@ TABLE: tuple[Key, ...] = (
     Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
     Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
+    Key("try-again", ("A",), "Try a failed operation again: same answers, new plan", ACT, "Again"),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
     Key("protect", (), "Enable backup: vault, policy, disks", ACT),
     Key("change-policy", (), "Change the backup policy or the disks it covers", ACT),
@@ -91,7 +92,7 @@ TABLE: tuple[Key, ...] = (
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
 )
 
-NO_ACTIONS = frozenset({"menu", "end-loose-end"})
+NO_ACTIONS = frozenset({"menu", "try-again", "end-loose-end"})
 """They lead to actions."""
 ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id not in NO_ACTIONS)
 

@@ -16,6 +16,7 @@ from widgets.plain_text import visible
 from .keys import ACT, MOVE, KeyTable
 
 MOST_SHOWN = 40
+ACT_COMMANDS = ("menu", "try-again")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ def entries(
     found: list[Entry] = []
     for key in keys.all:
         kind = "action" if key.id in actions else "command"
-        if key.section == MOVE or (key.section == ACT and kind == "command" and key.id != "menu"):
+        if key.section == MOVE or (key.section == ACT and kind == "command" and key.id not in ACT_COMMANDS):
             continue
         words = " ".join((key.id, key.title, *actions.get(key.id, ())))
         found.append(Entry(kind, key.id, key.title, key.shown, words.lower()))

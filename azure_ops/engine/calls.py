@@ -74,7 +74,7 @@ async def _service_result(services: Services, console: Console, request: wire.Re
             with leaving(LOOKING_LEAVES):
                 return wire.GotVaults(vaults=await services.vaults.read(request.ids, fresh=request.fresh))
         case wire.Prepare():
-            form, checks = await services.runner.prepare(request.action, request.keys)
+            form, checks = await services.runner.prepare(request.action, request.keys, request.answers)
             return wire.Prepared(form=form, checks=checks)
         case wire.Precheck():
             checks, refused = await services.runner.precheck(request.action, request.keys)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from ..arm_ids import segment
 from ..backup_policies import meaning
 from ..errors import NotFound, RecoveryError, Refused, Unreachable
 from ..model import (
@@ -146,6 +147,10 @@ class DetailsReader:
 
     async def raw(self, key: str, part: str) -> RawDocument:
         """The service's own answer about a part of a row, a job or a vault."""
+        from ..services import cross_region
+
+        if part == "job" and segment(key, cross_region.JOBS):
+            return await cross_region.raw_job(self._session, key)
         if part in ("job", "vault"):
             return await self._session.get_document(key)
         item = self._watcher.item(key)

@@ -10,6 +10,7 @@ from ..journal.store import Entry
 from ..model import ErrorNote, Job, JobState, JobTask, Operation, Phase
 from ..points import crash_error
 from ..preflight import span
+from ..services.azure_codes import known
 
 JOB_PHASES = {
     JobState.SUCCEEDED: Phase.SUCCEEDED,
@@ -38,6 +39,8 @@ def operation_of(entry: Entry, job: Job | None, durations_s: list[float]) -> Ope
         message=entry.message,
         error=entry.error,
         confirmed_by=entry.confirmed_by,
+        answers=entry.answers,
+        outputs=entry.outputs,
         normal_s=median(durations_s) if durations_s else None,
         normal_count=len(durations_s),
     )
@@ -74,11 +77,13 @@ def job_error(entry: Entry, job: Job) -> ErrorNote | None:
         return None
     ended = "failed" if job.state is JobState.FAILED else "was skipped"
     first = job.errors[0] if job.errors else None
+    known_code = known(first.code) if first else None
     why = first.message if first and first.message else "the service gives no reason"
     return ErrorNote(
         kind="JobFailed",
         title=f"{entry.title} {ended}: {why.rstrip('.')}.",
-        hint=(first.recommendation if first else "")
+        hint=(known_code.next_step if known_code else "")
+        or (first.recommendation if first else "")
         or "Look at the steps; raw JSON (y) shows all of the job.",
         code=first.code if first else "",
         resource=entry.target_id,

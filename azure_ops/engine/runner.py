@@ -21,6 +21,7 @@ from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..journal.store import Entry, Journal
 from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
+from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
 from .planner import KeptPlan, Planner, name_of
@@ -69,8 +70,10 @@ class Runner:
 
     # plans
 
-    async def prepare(self, action: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
-        return await self._planner.prepare(action, keys)
+    async def prepare(
+        self, action: str, keys: Sequence[str], answers: Mapping[str, str]
+    ) -> tuple[Form, tuple[Check, ...]]:
+        return await self._planner.prepare(action, keys, answers)
 
     async def precheck(self, action: str, keys: Sequence[str]) -> tuple[tuple[Check, ...], tuple[str, ...]]:
         return await self._planner.precheck(action, keys)
@@ -160,6 +163,7 @@ class Runner:
                         target_id=step.target_id,
                         request_id=str(uuid.uuid4()),
                         arguments=step.arguments,
+                        answers={key: without_secrets(value) for key, value in kept.answers.items()},
                         plan=own,
                         confirmed_by=confirmed_by,
                         created_at=now,

@@ -107,7 +107,8 @@ class Told(EngineClient):
 
     async def plan(self, action: str, keys: Sequence[str], answers: Mapping[str, str] | None = None) -> Plan:
         """With the form's own defaults for what is not answered."""
-        prepared = await self.call(wire.Prepare(action=action, keys=tuple(keys)))
+        request = wire.Prepare(action=action, keys=tuple(keys), answers=dict(answers or {}))
+        prepared = await self.call(request)
         assert isinstance(prepared, wire.Prepared)
         given = {field.id: field.default for field in prepared.form.fields} | dict(answers or {})
         made = await self.call(wire.MakePlan(action=action, keys=tuple(keys), answers=given))

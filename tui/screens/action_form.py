@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 
+import msgspec
 from msgspec.structs import replace
 from textual import on
 from textual.containers import Vertical
+from textual.events import DescendantFocus
 from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
 from azure_ops.model import Check, CheckState, Field, Form
-from widgets.choices import Choice, Choices
+from widgets.choices import CheckList, Choice, Choices
 from widgets.page import Page
 from widgets.plain_text import plain, visible
 
@@ -24,8 +26,16 @@ from .dialog import Dialog, button_row
 LINES_PER_CHOICE_LIST = 8
 
 
-class ActionForm(Dialog[dict[str, str]]):
-    """Closes with the answers by field id, or None."""
+class AskAgain(msgspec.Struct, frozen=True):
+    """Another option of a leading field was chosen: the form must be read anew."""
+
+    answers: dict[str, str]
+    at: str
+    """Id of the field to go on with."""
+
+
+class ActionForm(Dialog[dict[str, str] | AskAgain]):
+    """Closes with the answers by field id, with `AskAgain`, or with None."""
 
     def __init__(
         self,
@@ -33,13 +43,17 @@ class ActionForm(Dialog[dict[str, str]]):
         form: Form,
         checks: tuple[Check, ...] = (),
         answers: Mapping[str, str] = MappingProxyType({}),
+        at: str = "",
         early: Awaitable[wire.Prechecked] | None = None,
     ) -> None:
-        """`answers` stand in place of the form's own defaults; `early` comes while it is being filled in."""
-        super().__init__(title, "↑↓ choose · tab next · enter on · esc back")
-        given = (replace(field, default=answers.get(field.id, field.default)) for field in form.fields)
+        """`answers` stand in place of the form's own defaults, as far as they are still offered; `early`
+        comes while it is being filled in."""
+        ticks = "space in or out · " if any(field.many for field in form.fields) else ""
+        super().__init__(title, f"↑↓ choose · {ticks}tab next · enter on · esc back")
+        given = (_with_answer(field, answers.get(field.id)) for field in form.fields)
         self.form = replace(form, fields=tuple(given))
         self.checks = checks
+        self._at = next((n for n, field in enumerate(form.fields) if field.id == at), 0)
         self.refused: tuple[str, ...] = ()
         self._more = early
         self._waits = early is not None
@@ -62,7 +76,7 @@ class ActionForm(Dialog[dict[str, str]]):
 
     def on_mount(self) -> None:
         self.query_one("#page").display = bool(self.checks) or self._waits
-        self.query_one("#answer-0").focus()
+        self.query_one(f"#answer-{self._at}").focus()
         if self._more is not None:
             self.run_worker(self._hear(self._more), group="early", exit_on_error=False)
 
@@ -89,6 +103,9 @@ class ActionForm(Dialog[dict[str, str]]):
     def _answer(self, number: int, field: Field) -> str:
         if not field.options:
             return self.query_one(f"#answer-{number}", Input).value.strip()
+        if field.many:
+            ticked = self.query_one(f"#answer-{number}", CheckList).ticked
+            return ",".join(option.value for at, option in enumerate(field.options) if at in ticked)
         chosen = self.query_one(f"#answer-{number}", OptionList).highlighted
         return field.options[chosen].value if chosen is not None else ""
 
@@ -98,10 +115,24 @@ class ActionForm(Dialog[dict[str, str]]):
         event.stop()
         widget = event.option_list if isinstance(event, OptionList.OptionSelected) else event.input
         following = int((widget.id or "answer-0").rsplit("-", 1)[1]) + 1
+        if self._asks_again(min(following, len(self.form.fields) - 1)):
+            return
         if following < len(self.form.fields):
             self.query_one(f"#answer-{following}").focus()
         else:
             self._finish()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        number = (event.widget.id or "").removeprefix("answer-")
+        self._asks_again(int(number) if number.isdecimal() else len(self.form.fields) - 1)
+
+    def _asks_again(self, at: int) -> bool:
+        """Closes for another form when what leads it was answered anew."""
+        answers = self.answers()
+        if not any(field.leads and answers[field.id] != field.default for field in self.form.fields):
+            return False
+        self.dismiss(AskAgain(answers, self.form.fields[at].id))
+        return True
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -111,7 +142,7 @@ class ActionForm(Dialog[dict[str, str]]):
             self.dismiss(None)
 
     def _finish(self) -> None:
-        if self.refused:
+        if self.refused or self._asks_again(0):
             return
         answers = self.answers()
         for number, field in enumerate(self.form.fields):
@@ -149,6 +180,16 @@ def _unknown(problem: RecoveryError) -> Check:
     return Check(label="Permissions", state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
 
 
+def _with_answer(field: Field, answer: str | None) -> Field:
+    """What is not offered any more is no answer; of several those that still are."""
+    if answer is None or not field.options:
+        return field if answer is None else replace(field, default=answer)
+    offered = [option.value for option in field.options]
+    if field.many:
+        return replace(field, default=",".join(one for one in answer.split(",") if one in offered))
+    return replace(field, default=answer) if answer in offered else field
+
+
 def _on() -> Button:
     return Button("Show the plan", id="on", variant="primary")
 
@@ -169,6 +210,12 @@ def _question(number: int, field: Field) -> Vertical:
 def _choices(number: int, field: Field) -> Choices:
     chosen = next((index for index, each in enumerate(field.options) if each.value == field.default), 0)
     choices = [Choice(plain(each.label or each.value), each.note) for each in field.options]
-    found = Choices(choices, chosen=chosen, id=f"answer-{number}")
+    found: Choices
+    if field.many:
+        default = field.default.split(",")
+        ticked = (index for index, each in enumerate(field.options) if each.value in default)
+        found = CheckList(choices, ticked, id=f"answer-{number}")
+    else:
+        found = Choices(choices, chosen=chosen, id=f"answer-{number}")
     found.styles.max_height = LINES_PER_CHOICE_LIST
     return found

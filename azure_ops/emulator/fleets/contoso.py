@@ -147,6 +147,7 @@ def seed(world: World) -> None:
     _people(fleet, production, "northeurope", "neu", NORTH_EUROPE, neu, None)
     _people(fleet, production, "eastus", "eus", EAST_US, None, america)
     builder.network(builder.group(development, "rg-network-dev", "eastus"), "vnet-dev-eus", "eastus", "10.9")
+    _staging(builder, recovery, development, eus)
     _people(fleet, development, "eastus", "dev", DEVELOPMENT, eus, None)
 
     web = [fleet.items[name] for name in ("web-01", "web-02", "web-03")]
@@ -184,6 +185,19 @@ def _road(
         test_network_id=drill,
         staging_account_id=builder.storage_account(cache_group, f"stcontosocache{source[1]}", source[0]),
     )
+
+
+def _staging(builder: Builder, recovery: str, development: str, eus: str) -> None:
+    """Where restores into the paired region, into the other subscription and with an identity can go."""
+    builder.storage_account(recovery, "stcontosorestoreneu", "northeurope")
+    home = f"{development}/resourceGroups/rg-recovery-dev"
+    account = builder.storage_account(home, "stcontosodeveus", "eastus")
+    builder.identity(
+        eus, f"{home}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore", account
+    )
+    guests = builder.group(development, "rg-restore-weu", "westeurope")
+    builder.storage_account(guests, "stcontosodevweu", "westeurope")
+    builder.network(guests, "vnet-restore-weu", "westeurope", "10.8")
 
 
 SUBNETS = {"web": "web", "data": "data"}

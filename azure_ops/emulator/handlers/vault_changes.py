@@ -73,13 +73,28 @@ def _changes(ctx: Context, vault: Vault | None, body: dict[str, Any]) -> Changes
     changes = read_changes(body.get("properties") or {})
     if "tags" in body:
         changes["tags"] = {str(name): str(value) for name, value in (body["tags"] or {}).items()}
-    kind = str(member(body, "identity", "type") or "")
-    if kind not in ("", "None", "SystemAssigned"):
-        raise not_modelled(f"vaults with an identity of type '{kind}'")
-    if kind:
-        known = vault.identity_principal_id if vault else None
-        changes["identity_principal_id"] = (known or ctx.world.store.new_guid()) if kind != "None" else None
+    if isinstance(body.get("identity"), dict):
+        changes |= _identity_changes(ctx, vault, body["identity"])
     return changes
+
+
+def _identity_changes(ctx: Context, vault: Vault | None, asked: dict[str, Any]) -> Changes:
+    """User-assigned identities that are named join those that the vault has; one set to null leaves."""
+    kinds = {word.strip() for word in str(asked.get("type") or "").split(",")}
+    if not kinds <= {"None", "SystemAssigned", "UserAssigned"}:
+        raise not_modelled(f"vaults with an identity of type '{asked.get('type')}'")
+    own = vault.identity_principal_id if vault else None
+    users = dict(vault.user_identities) if vault and "UserAssigned" in kinds else {}
+    for identity_id, wish in (asked.get("userAssignedIdentities") or {}).items():
+        known = next((one for one in users if one.lower() == identity_id.lower()), identity_id)
+        if wish is None:
+            users.pop(known, None)
+        else:
+            users.setdefault(known, ctx.world.store.new_guid())
+    return {
+        "identity_principal_id": (own or ctx.world.store.new_guid()) if "SystemAssigned" in kinds else None,
+        "user_identities": users,
+    }
 
 
 def require_guard_for(ctx: Context, vault: Vault, changes: Changes) -> None:

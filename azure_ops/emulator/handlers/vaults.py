@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import uuid
 from urllib.parse import quote
 
 from ..answers import Answer, Json, resource_not_found
@@ -89,17 +90,35 @@ def _common_properties(vault: Vault) -> dict[str, Json]:
 
 
 def _envelope(vault: Vault, properties: dict[str, Json], sku: dict[str, str]) -> dict[str, Json]:
-    identity = {"type": "SystemAssigned", "principalId": vault.identity_principal_id}
     return {
         "location": vault.location,
         "name": vault.name,
         "etag": f"W/\"datetime'{quote(wire_time(vault.changed_at), safe='')}'\"",
         **({"tags": vault.tags} if vault.tags else {}),
-        **({"identity": identity} if vault.identity_principal_id else {}),
+        **_identity(vault),
         "properties": properties,
         "id": vault.id,
         "type": "Microsoft.RecoveryServices/vaults",
         "sku": sku,
+    }
+
+
+def _identity(vault: Vault) -> dict[str, Json]:
+    kinds = ["SystemAssigned"] * bool(vault.identity_principal_id)
+    kinds += ["UserAssigned"] * bool(vault.user_identities)
+    if not kinds:
+        return {}
+    own = {"principalId": vault.identity_principal_id} if vault.identity_principal_id else {}
+    users = {
+        id_: {"clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, id_.lower())), "principalId": principal}
+        for id_, principal in vault.user_identities.items()
+    }
+    return {
+        "identity": {
+            "type": ", ".join(kinds),
+            **own,
+            **({"userAssignedIdentities": users} if users else {}),
+        }
     }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from ..store import Record
 from .backup_policies import BackupPolicy
+from .compute import Contents
 from .restores import Problem, RestoreOrder
 
 
@@ -37,9 +38,14 @@ class Vault(Record, kw_only=True, omit_defaults=True):
     guard_id: str = ""
     """The Resource Guard that watches over critical operations."""
     guarded_at: datetime | None = None
+    guards_restores: bool = False
+    """Newer guards can watch over restores as well; the recorded ones do not."""
     unlocked_until: dict[str, datetime] = {}
     """Deletions that the guard let through, by resource id in lower case."""
     identity_principal_id: str | None = None
+    """Of its own (system-assigned) identity."""
+    user_identities: dict[str, str] = {}
+    """Resource ids of user-assigned identities, and their principals' ids."""
     tags: dict[str, str] = {}
     provisioning_state: str = "Succeeded"
     changed_at: datetime
@@ -63,6 +69,8 @@ class IncludedDisk(msgspec.Struct, frozen=True, omit_defaults=True):
     size_gb: int = 0
     """Its size then, with which it is restored; 0 when it was not known."""
     sku: str = "Premium_LRS"
+    holds: Contents = []
+    """Empty for a point that a fleet began with: then it follows from the disk of that name."""
 
 
 class Threat(msgspec.Struct, frozen=True):

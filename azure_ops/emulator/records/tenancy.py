@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from ..store import Record
@@ -50,4 +52,23 @@ class ManagementLock(Record):
         return self.id.rsplit("/providers/Microsoft.Authorization/locks/", 1)[0]
 
 
-KINDS: list[type[Record]] = [Subscription, ResourceGroup, ManagementLock]
+class RoleAssignment(Record, kw_only=True):
+    """`id` is `{scope}/providers/Microsoft.Authorization/roleAssignments/{guid}`. Those who sign in have
+    their roles in `roles.py`; this is what other principals were given, such as a vault's identity."""
+
+    principal_id: str
+    role: str
+    """GUID of the built-in role."""
+    created_at: datetime
+
+    @property
+    def scope(self) -> str:
+        return self.id.partition("/providers/Microsoft.Authorization/")[0]
+
+
+BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+"""Storage Blob Data Contributor."""
+BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+"""Storage Blob Data Owner."""
+
+KINDS: list[type[Record]] = [Subscription, ResourceGroup, ManagementLock, RoleAssignment]
