@@ -543,6 +543,8 @@ class Vault(Fact, frozen=True, kw_only=True):
     guard_id: str = ""
     """Of the Resource Guard that its critical operations need."""
     usage: VaultUsage | None = None
+    policies: tuple[Option, ...] = ()
+    """For virtual machines, each with what it means."""
     faults: tuple[ErrorNote, ...] = ()
     """What of it could not be read, each part failing alone."""
 

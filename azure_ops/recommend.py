@@ -31,6 +31,8 @@ FAILOVER_MIN = 60.0
 """A failover moves the machine to the other region, and its commit deletes all other points."""
 FAILOVER_TAKES_MIN = 10.0
 OTHER_REGION_MIN = 120.0
+ARCHIVE_MIN = DAY_MIN
+"""Nobody rehydrates a point at night who has another one."""
 BY_HAND_MIN = 240.0
 """No key makes a machine of snapshots: disks are made and attached by hand."""
 SOON = timedelta(hours=24)
@@ -198,6 +200,8 @@ def _weigh(
         faults += BY_HAND_MIN
     if point.secondary:
         faults += OTHER_REGION_MIN
+    if candidate.way == meaning.ARCHIVE:
+        faults += ARCHIVE_MIN
     return _Weighed(
         candidate=candidate, cost_min=lost_min + back_min + faults, back_min=back_min, faults_min=faults
     )
@@ -344,6 +348,8 @@ def _losses(candidate: _Candidate, incident_at: datetime, disks: Sequence[Disk],
         found.append(f"Defender had alerts about the VM {when} ({titles})")
     if point.expires_at is not None and point.expires_at - now < SOON:
         found.append(f"it expires in {span((point.expires_at - now).total_seconds())}: begin before that")
+    if candidate.way == meaning.ARCHIVE:
+        found.append("it is in the archive: it must be rehydrated first, which no key here does")
     if point.source is PointSource.REPLICATION:
         found.append("a failover stops replication; its commit deletes all other replication points")
     if point.source is PointSource.SNAPSHOT:

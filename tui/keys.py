@@ -54,7 +54,7 @@ TABLE: tuple[Key, ...] = (
     Key("zoom", ("+",), "Give this pane the whole screen", LOOK),
     Key("unzoom", ("_",), "Show all panes again", LOOK),
     Key("details", ("d",), "Everything known about this row", LOOK),
-    Key("vaults", ("v",), "Recovery Services vaults: storage, soft delete, what they hold", LOOK),
+    Key("vaults", ("v",), "Recovery Services vaults and what they hold", LOOK),
     Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
     Key("copy", ("c",), "Copy the id, or what was made, to your terminal's clipboard", LOOK),
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),

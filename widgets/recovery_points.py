@@ -68,7 +68,7 @@ def point_columns(now: Now, disks: Disks = tuple, times: Times = tuple) -> tuple
         Column("when", f"WHEN ({zone_name()})", lambda row: Cell(moment(row.taken_at)), _taken_at, 16),
         Column("age", "AGE", lambda row: _age(row, now), _taken_at, 7, right=True, priority=3),
         Column("consistency", "CONSISTENCY", consistency_cell, None, 16, 14),
-        Column("where", "WHERE", where_cell, None, 14, 8, 22),
+        Column("where", "WHERE", where_cell, None, 14, 8, 18),
         Column("back", "BACK IN", lambda row: back_cell(row, times()), None, 7, right=True, priority=2),
         Column("note", "NOTE", lambda row: note_cell(row, now, disks()), None, 14, 8, 70, priority=1),
     )

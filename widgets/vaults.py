@@ -24,7 +24,6 @@ MEANINGS = {
 IMMUTABILITY = {
     "unlocked": "points cannot be deleted early; whoever owns it may still switch that off",
     "locked": "points cannot be deleted early, for good",
-    "disabled": "off",
 }
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
@@ -71,10 +70,12 @@ def soft_delete_cell(vault: Vault) -> Cell:
     return Cell(vault.soft_delete) if vault.soft_delete else NOT_TOLD
 
 
+def immutable(vault: Vault) -> bool:
+    return vault.immutability.lower() not in ("", "disabled")
+
+
 def immutability_cell(vault: Vault) -> Cell:
-    if vault.immutability.lower() in ("", "disabled"):
-        return Cell("off", Tone.DIM)
-    return Cell(vault.immutability)
+    return Cell(vault.immutability) if immutable(vault) else Cell("off", Tone.DIM)
 
 
 def guard_cell(vault: Vault) -> Cell:
@@ -173,6 +174,10 @@ def vault_page(vault: Vault | None, items: list[FleetItem], now: datetime) -> Pa
     _storage(page, vault)
     _safety(page, vault)
     _held(page, vault, items)
+    if vault.policies:
+        page.heading("Policies for virtual machines")
+    for policy in vault.policies:
+        page.bullet(policy.label, style="bold").note(policy.note)
     return page.blank().note(f"read {age(seconds_between(vault.read_at, now))} ago; {vault.id}", 0)
 
 
@@ -190,7 +195,7 @@ def _storage(page: Page, vault: Vault) -> None:
     else:
         crossing = "off; only geo-redundant storage has it"
     page.pair("cross-region", crossing)
-    page.pair("cross-subscr.", vault.cross_subscription_restore or "not told")
+    page.pair("cross-subscription", vault.cross_subscription_restore or "not told")
     page.pair("network access", vault.public_network_access or "not told")
     if vault.usage and vault.usage.stored_bytes is not None:
         page.pair("stored", amount(vault.usage.stored_bytes))
@@ -210,8 +215,8 @@ def _safety(page: Page, vault: Vault) -> None:
         case _:
             said = vault.soft_delete or "not told"
     page.pair("soft delete", said, TONE_STYLES[soft_delete_cell(vault).tone] if "off:" in said else "")
-    state = vault.immutability or "Disabled"
-    page.pair("immutability", f"{state}: {IMMUTABILITY.get(state.lower(), 'unknown')}")
+    meant = IMMUTABILITY.get(vault.immutability.lower(), "not known what that means")
+    page.pair("immutability", f"{vault.immutability}: {meant}" if immutable(vault) else "off")
     if vault.guard_id:
         page.pair(
             "Resource Guard",

@@ -87,6 +87,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             *consistency_checks(target, context.jobs.values()),
         ),
         permissions=((target.backup.vault_id, PERMISSION),),
+        good_until=expires_at,
     )
 
 

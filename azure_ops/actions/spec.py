@@ -88,6 +88,8 @@ class Draft(Fact, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     amend: bool = False
     """Refused for the form's answers."""
+    good_until: datetime | None = None
+    """Of the service's time: what was chosen ends then, and the plan with it."""
 
 
 class Context(msgspec.Struct, frozen=True):

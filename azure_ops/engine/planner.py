@@ -111,6 +111,11 @@ class Planner:
     def outdated(self, kept: KeptPlan, fresh: Sequence[Target]) -> list[str]:
         """Why the plan must be shown anew before it is confirmed: one line for each reason."""
         lines = kept.changes_since(fresh)
+        lines += [
+            f"{name_of(target)}: what was chosen has expired, at {draft.good_until:%Y-%m-%d %H:%M} UTC"
+            for target, draft in zip(kept.targets, kept.drafts, strict=True)
+            if draft.good_until is not None and draft.good_until <= self._session.service_now()
+        ]
         shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
         if shown_s > PLAN_GOOD_S:
             lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
@@ -270,8 +275,9 @@ def assemble(
             lines["refused"] += [f"{name}: {reason}" for reason in refused or ["there is nothing to do"]]
             continue
         taken.append((target, draft))
-        lines["consequences"] += [f"{name}: {text}" if many else text for text in draft.consequences]
-        lines["losses"] += [f"{name}: {text}" if many else text for text in draft.losses]
+        for part in ("consequences", "losses"):
+            said: tuple[str, ...] = getattr(draft, part)
+            lines[part] += [text if not many or text.startswith(name) else f"{name}: {text}" for text in said]
     left_out = [f"Left out: {reason}" for reason in lines["refused"]] if taken else []
     names = tuple(_about(target, draft) for target, draft in taken) or tuple(
         name_of(target) for target in targets

@@ -20,7 +20,7 @@ from ..actions import by_id
 from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..journal.store import Entry, Journal
-from ..model import Check, Form, Job, Operation, Phase, Plan, Risk
+from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
 from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
@@ -236,9 +236,11 @@ class Runner:
     def _ended(self, entry: Entry) -> None:
         self._durations.pop(entry.action, None)
         self._show(entry)
+        job = self._board.operations[entry.id].job
+        warned = entry.phase is Phase.SUCCEEDED and job is not None and job.state is JobState.WARNED
         self._on_notice(
             wire.Notice(
-                severity=SEVERITIES.get(entry.phase, "error"),
+                severity="warning" if warned else SEVERITIES.get(entry.phase, "error"),
                 title=f"{entry.title}: {entry.message or entry.phase}",
                 text=entry.error.hint if entry.error else "",
                 operation_id=entry.id,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..arm_ids import group_of, name_of, request_path, subscription_of
+from ..backup_policies import BackupPolicy, meaning
 from ..engine.submitted import Submitted, first_answer, once, poll_url
 from ..errors import NotFound, RecoveryError
-from ..model import ErrorNote, Job, JobKind, Vault, VaultUsage
+from ..model import ErrorNote, Job, JobKind, Option, Vault, VaultUsage
 from ..wire_values import Document, part, text
 from . import protection
 from .azure_failures import azure_errors
@@ -49,16 +50,17 @@ def vault(document: Document) -> Vault:
 
 
 async def read_vault(session: Session, vault_id: str) -> Vault:
-    """With all there is. What it holds and its Resource Guard fail alone; the vault itself raises."""
-    whole, usage, guard = await asyncio.gather(
+    """With all there is. Usage, Resource Guard and policies fail alone; the vault itself raises."""
+    whole, usage, guard, policies = await asyncio.gather(
         _document(session, vault_id),
         _or_problem(read_usage(session, vault_id)),
         _or_problem(protection.read_guard(session, vault_id)),
+        _or_problem(protection.list_policies(session, vault_id)),
     )
     names = await session.subscription_names()
     found = read_vault_document(vault(whole), whole)
     faults: tuple[ErrorNote, ...] = tuple(
-        one.note() for one in (usage, guard) if isinstance(one, RecoveryError)
+        one.note() for one in (usage, guard, policies) if isinstance(one, RecoveryError)
     )
     return msgspec.structs.replace(
         found,
@@ -66,8 +68,13 @@ async def read_vault(session: Session, vault_id: str) -> Vault:
         read_at=session.service_now(),
         usage=None if isinstance(usage, RecoveryError) else usage,
         guard_id="" if isinstance(guard, RecoveryError) else guard.id,
+        policies=() if isinstance(policies, RecoveryError) else tuple(map(_told, policies)),
         faults=faults,
     )
+
+
+def _told(policy: BackupPolicy) -> Option:
+    return Option(value=policy.id, label=policy.name, note=meaning(policy))
 
 
 async def _or_problem(reading: Any) -> Any:

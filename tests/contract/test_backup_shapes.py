@@ -112,6 +112,10 @@ def items_and_points(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
             document = recovery_point_document(world, item, point)
             found.append((document, backup_models.RecoveryPointResource))
     small.advance(3 * 86400)
+    small.vault.immutability = "Locked"
+    found.append(
+        (recovery_point_document(world, item, item.recovery_points[0]), backup_models.RecoveryPointResource)
+    )
     item.disk_luns, item.soft_deleted_at = [0], world.clock.now()
     found.append((protected_item_document(world, item), backup_models.ProtectedItemResource))
     found.append((container_document(item), backup_models.ProtectionContainerResource))

@@ -33,9 +33,13 @@ def point_environment(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, folde
             monkeypatch.delenv(name)
     for name, value in emulator.env.items():
         monkeypatch.setenv(name, value)
+    point_folders(monkeypatch, folder)
+
+
+def point_folders(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     for name in ("STATE_HOME", "RUNTIME_DIR", "CONFIG_HOME", "CACHE_HOME"):
         place = folder / name.lower()
-        place.mkdir(mode=0o700, exist_ok=True)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         monkeypatch.setenv(f"XDG_{name}", str(place))
 
 

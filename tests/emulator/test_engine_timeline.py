@@ -120,3 +120,27 @@ async def test_how_long_a_restore_takes_is_learned_from_ours(world: EngineWorld)
     (time,) = (await details_of(console, "app-01", fresh=True)).restore_times
     assert (time.action, time.tier, time.runs) == ("restore-disks", restored_from(newest), 1)
     assert 30 < time.median_s < 130
+
+
+async def test_a_backup_that_falls_back_does_not_end_as_a_plain_success(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    vm = console.named("app-02")
+    plan = await console.plan("backup-now", [vm.key])
+    assert any("file-system-consistent" in line for line in plan.consequences)
+    ids = await console.confirm(plan)
+    await console.until(lambda: ids[0] in console.operations and console.operations[ids[0]].job_id)
+    for _ in range(12):
+        world.emulator.advance(120)
+    (operation,) = await console.ended(ids)
+    assert operation.phase is Phase.SUCCEEDED
+    assert operation.message.startswith("crash-consistent only in ")
+    await console.until(lambda: any(notice.ended for notice in console.notices))
+    (notice,) = [notice for notice in console.notices if notice.ended]
+    assert notice.severity == "warning"
+    assert "crash-consistent only" in notice.title
+    newest = backups(await details_of(console, "app-02", fresh=True))[0]
+    assert newest.rule in ("", "On-Demand")
+    assert newest.fell_back
+    again = await console.plan("backup-now", [vm.key])
+    (check,) = [check for check in again.checks if check.label == "Better than crash-consistent"]
+    assert "fell back" in check.detail

@@ -9,12 +9,16 @@ import signal
 import tempfile
 from pathlib import Path
 
+from azure_ops.actions import ALL
+from azure_ops.actions.spec import TargetKind
 from azure_ops.engine.lock import holder_in
 from tests.support import Emulator
 
 from .pty_screen import PtyScreen
 
 BIG, SMALL = (160, 48), (80, 24)
+ON_A_VM = [action for action in ALL if action.target is not TargetKind.VAULT]
+"""What the menu of the main screen offers."""
 
 
 class User:
@@ -52,7 +56,7 @@ class User:
         self.terminal.send(*keys)
 
     def opens_fleet(self) -> None:
-        self.sees("1 VMs (", "web-0", "? Help")
+        self.sees("1 VMs (", "app-0", "? Help")  # among the first rows of the smallest window
         self.sees_no_more("connecting to the engine")
         self.sees_no_more("… unread")
 

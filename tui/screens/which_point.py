@@ -28,7 +28,7 @@ from .point_details import point_page
 
 RESTORES = ("restore-vm", "restore-disks", "menu")
 FAILOVERS = ("failover", "test-failover", "menu")
-LINES = 9
+LIST_HEIGHT = "35vh"
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class WhichPoint(Dialog[Taken]):
             return []
         lines = [_line(number, choice) for number, choice in enumerate(self.choices)]
         found = Choices(lines, id="points")
-        found.styles.max_height = LINES
+        found.styles.max_height = LIST_HEIGHT
         return [found]
 
     def on_mount(self) -> None:
@@ -167,9 +167,8 @@ def _line(number: int, choice: Choice) -> Line:
     text = Content.assemble(
         plain(sign, "bold $text-success" if number == 0 else ""),
         plain(f"{when}  {_source(point)}", "bold" if number == 0 else ""),
-        plain(f"  {choice.instead}", "$text-muted"),
     )
-    return Line(text)
+    return Line(text, choice.instead)
 
 
 def _source(point: RecoveryPoint) -> str:

@@ -166,6 +166,7 @@ def recovery_point_document(world: World, item: ProtectedItem, point: RecoveryPo
             "expiryTime": f"{point.expires_at:%Y-%m-%dT%H:%M:%S}",
             "ruleName": point.rule,
             "isSoftDeleted": item.soft_deleted_at is not None,
+            **_immutability(world, item),
         }
     return {
         "id": f"{item.id}/recoveryPoints/{point.name}",
@@ -185,6 +186,14 @@ def _tiers(point: RecoveryPoint, now: datetime) -> list[dict[str, str]]:
     if point.archived:
         tiers.append({"type": "ArchivedRP", "status": "Valid"})
     return tiers
+
+
+def _immutability(world: World, item: ProtectedItem) -> dict[str, Json]:
+    """Without an expiry of its own: as long as the policy says."""
+    vault = world.store.find(Vault, item.vault_id)
+    if vault is None or vault.immutability not in ("Unlocked", "Locked"):
+        return {}
+    return {"immutabilityProperties": {"isImmutable": True}}
 
 
 def _threats(point: RecoveryPoint) -> list[dict[str, Json]]:
