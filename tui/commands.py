@@ -375,6 +375,10 @@ class Commands:
         self._app.push_screen(Help(self._app.keys))
 
     def palette(self) -> None:
+        self.palette_for(self.go)
+
+    def palette_for(self, go: Callable[[str, str], None]) -> None:
+        """`go` takes the kind and the id of what was found."""
         from .palette import Entry, entries
         from .screens.palette import Palette
 
@@ -386,11 +390,11 @@ class Commands:
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:
-                self._go(entry.kind, entry.id)
+                go(entry.kind, entry.id)
 
         self._app.push_screen(Palette(index), chosen)
 
-    def _go(self, kind: str, id: str) -> None:
+    def go(self, kind: str, id: str) -> None:
         match kind:
             case "action":
                 self.act(id)
