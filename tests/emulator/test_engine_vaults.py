@@ -182,9 +182,7 @@ async def test_a_vault_that_was_never_sent_is_not_sent_by_the_next_engine(world:
     await console.until(lambda: console.pid != dead)
     await console.until(lambda: id_ in console.operations)
     world.emulator.clear_faults()
-    for _ in range(4):
-        world.emulator.advance(62)
-    (operation,) = await console.ended([id_], 60)
+    operation = await world.goes_on(console, id_)
     assert len(sent(world, "PUT")) <= 1
     assert operation.phase is (Phase.SUCCEEDED if sent(world, "PUT") else Phase.NOT_SENT)
 
