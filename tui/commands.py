@@ -200,13 +200,10 @@ class Commands:
         if taken is None:
             return
         target = self._app.state.items.get(item.key, answer.details.item)
-        chosen = {"point": taken.option}
-        if taken.point.secondary:
-            chosen["where"] = Option(value=f"region:{taken.point.region}", label=taken.point.region)
         if taken.action == "menu":
-            self.menu_of_point(target, taken.point, chosen)
+            self.menu_of_point(target, taken.point, taken.options)
         else:
-            self._app.flows.start(taken.action, (target,), chosen)
+            self._app.flows.start(taken.action, (target,), taken.options)
 
     def secondary(self) -> None:
         self._screen.secondary = not self._screen.secondary

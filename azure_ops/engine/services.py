@@ -11,7 +11,6 @@ from .. import paths, wire
 from ..cloud import CloudSettings
 from ..journal.store import Entry, Journal
 from ..model import Phase
-from ..points import restored_from
 from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
@@ -106,12 +105,9 @@ class Services:
         self.watcher.poke()
 
     def _remember_how_long(self, entry: Entry) -> None:
-        """Of what goes back to a point. One of backup that nobody has read tells no tier: nothing is kept."""
+        """Of what goes back to a point: a restore says which tier it reads, a failover reads none."""
         if entry.phase is not Phase.SUCCEEDED or entry.duration_s is None or entry.ended_at is None:
             return
-        name, tier = entry.arguments.get("point", ""), ""
-        if name:
-            point = self.details.point(entry.target_id, name)
-            tier = restored_from(point) if point is not None else ""
+        tier = entry.arguments.get("tier", "")
         if tier or "point_id" in entry.arguments:
             self._history.restored(entry.id, entry.action, tier, entry.duration_s, entry.ended_at)

@@ -19,7 +19,6 @@ from azure_ops.engine.submitted import Submitted
 from azure_ops.model import FleetItem, PointSource
 from azure_ops.services import (
     backup,
-    backup_secondary,
     compute,
     cross_region,
     disks,
@@ -134,8 +133,6 @@ class Target:
             partial(backup.find_job, session, vault_id, item.key, now, "none"),
             partial(backup.similar_jobs, session, vault_id, item.key, "Backup", now),
             partial(backup.job_of, session, vault_id, urlsplit(self.operation).path.rsplit("/", 1)[-1]),
-            partial(backup_secondary.secondary_region, session, vault_id),
-            partial(backup_secondary.list_secondary_points, session, item_id, "northeurope"),
             partial(protection.list_policies, session, vault_id),
             partial(protection.every_policy, session),
             partial(protection.protecting_vault, session, item.id, item.location),
