@@ -294,6 +294,7 @@ def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> 
     item_id, point = backup_of(target).item_id, case.found.point.name
     tier = SNAPSHOT if case.from_snapshot() else VAULT
     arguments = {"point": point, "body": json.dumps(body), "vm_key": target.key, "tier": tier}
+    arguments["disks"] = "\n".join(disk.id for disk in target.disks)  # a replacement leaves them behind
     if case.other_region:
         arguments["region"] = case.order.region
         url = f"{cross_region.location_path(case.vault.id, case.order.region)}/backupCrossRegionRestore"
