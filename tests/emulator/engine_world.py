@@ -98,6 +98,7 @@ class Told(EngineClient):
             lambda: (
                 names <= {name for name, source in self.sources.items() if source.read_at is not None}
                 and len(self.jobs) >= self.sources["jobs"].rows
+                and any(isinstance(message, wire.LeftoversTold) for message in self.messages)
             )
         )
 
