@@ -148,11 +148,11 @@ def test_restore_a_vm_and_its_disks(user: User, fast_emulator: Emulator) -> None
     user.finds("web-02")
     user.presses("V")
     user.sees("Restore as new VM of web-02")
-    user.answers_form(5)
+    user.answers_form(6)
     user.confirms()
     user.sees("Restore of web-02 as web-02-restored", "Transfer data from vault")
     user.watches_to_the_end()
-    user.sees("Target VM Name: web-02-restored")
+    user.sees("VM name: web-02-restored")
     user.presses("escape")
     user.sees("1 VMs (31)")
     user.finds("web-02-restored")
@@ -160,10 +160,10 @@ def test_restore_a_vm_and_its_disks(user: User, fast_emulator: Emulator) -> None
     user.finds("web-02")
     user.presses("D")
     user.sees("Restore disks of web-02")
-    user.answers_form(4)
+    user.answers_form(5)
     user.confirms()
     user.watches_to_the_end()
-    user.sees("Create VM Template Blob Uri:", "blob.core.windows.net")
+    user.sees("Template", "blob.core.windows.net")
     user.presses("escape")
     assert posts(fast_emulator, "/restore") == 2
     assert user.ends() == 0
@@ -190,8 +190,8 @@ LEFT = (
     Leaving("commit-failover", "C", "file-01", 0, "/failoverCommit", dangerous=True, words=("westeurope",)),
     Leaving("backup-now", "B", "app-01", 1, "/backup"),
     Leaving("snapshot-disks", "S", "web-03", 2, ""),
-    Leaving("restore-disks", "D", "web-03", 4, "/restore", in_footer=False),
-    Leaving("restore-vm", "V", "web-03", 5, "/restore", in_footer=False),
+    Leaving("restore-disks", "D", "web-03", 5, "/restore", in_footer=False),
+    Leaving("restore-vm", "V", "web-03", 6, "/restore", in_footer=False),
 )
 
 
