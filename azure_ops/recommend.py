@@ -107,6 +107,11 @@ class _Weighed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     faults_min: float
     """Without lost data and time."""
 
+    @property
+    def has_key(self) -> bool:
+        """Nobody knows how long work by hand takes."""
+        return self.candidate.point.source is not PointSource.SNAPSHOT
+
 
 def with_alerts(points: Iterable[RecoveryPoint]) -> list[RecoveryPoint]:
     """Only backups tell what Defender thought of the VM. Another point takes over the word of the newest
@@ -248,10 +253,11 @@ def _alternatives(best: _Weighed, rest: Sequence[_Weighed]) -> list[tuple[_Weigh
 
     point = best.candidate.point
     nearer = [one for one in rest if one.candidate.point.taken_at > point.taken_at]
-    offer(_least(nearer), "nearer to the incident: less is lost")
+    sound = [one for one in nearer if one.faults_min < DAY_MIN]
+    offer(_nearest(sound) or _least(nearer), "nearest to the incident: least is lost")
     if best.faults_min:
         offer(_least(one for one in rest if one.faults_min < best.faults_min), "fewer doubts about the point")
-    offer(_least(one for one in rest if one.back_min < best.back_min * 0.7), "sooner back")
+    offer(_least(one for one in rest if one.back_min < best.back_min * 0.7 and one.has_key), "sooner back")
     offer(_least(one for one in rest if one.candidate.point.source is not point.source), "another way back")
     offer(_least(one for one in rest if one.candidate.point.secondary != point.secondary), "another region")
     for why in ("further back, should the trouble have begun earlier", "further back still"):
@@ -262,6 +268,10 @@ def _alternatives(best: _Weighed, rest: Sequence[_Weighed]) -> list[tuple[_Weigh
 
 def _is_older(one: _Weighed, point: RecoveryPoint) -> bool:
     return one.candidate.point.taken_at < point.taken_at
+
+
+def _nearest(weighed: Sequence[_Weighed]) -> _Weighed | None:
+    return max(weighed, key=lambda one: one.candidate.point.taken_at, default=None)
 
 
 def _least(weighed: Iterable[_Weighed]) -> _Weighed | None:

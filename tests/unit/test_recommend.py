@@ -183,6 +183,27 @@ def test_alternatives_are_different_each_for_a_reason() -> None:
     assert PointSource.BACKUP in {one.point.source for one in advice.alternatives}
 
 
+def instead(advice: Advice) -> dict[str, str]:
+    return {one.point.name: one.instead for one in advice.alternatives}
+
+
+def test_who_wants_to_lose_less_is_shown_the_point_that_loses_least() -> None:
+    """Not one that is a few minutes nearer and as old for all practical purposes."""
+    advice = advise(
+        backup("fs", 5.7, consistency="FileSystemConsistent"),
+        replicated("app", 5.6, "ApplicationConsistent"), replicated("late", 4.2), backup("bad", 4.1, **THREAT),
+    )  # fmt: skip
+    assert advice.chosen is not None
+    assert advice.chosen.point.name == "fs"
+    assert instead(advice)["late"] == "nearest to the incident: least is lost"
+    assert instead(advice)["app"] == "another way back"
+
+
+def test_disks_attached_by_hand_are_not_sooner_back() -> None:
+    advice = advise(backup("b", 5), snapshot("os1", 30), snapshot("data1", 30, "data"))
+    assert instead(advice) == {"os1": "another way back"}
+
+
 @pytest.mark.parametrize(
     ("points", "told"),
     [
