@@ -124,6 +124,8 @@ async def test_several_rows_are_protected_by_one_plan(world: EngineWorld) -> Non
     keys = [console.named(name).key for name in ("jump-01", "dc-01", "build-02")]
     plan = await console.plan("protect", keys, {"policy": policy_named(console, "DefaultPolicy")})
     assert set(plan.names) == {"jump-01", "dc-01"}
+    alone = await console.plan("protect", [console.named("build-02").key])
+    assert any("stays deallocated" in line for line in alone.consequences)
     assert any(
         line.startswith("Left out: build-02: rsv-weu is not in its region") for line in plan.consequences
     )

@@ -217,6 +217,7 @@ def test_an_expiry_is_a_day_within_reach() -> None:
         with pytest.raises(Refused) as caught:
             parse_expiry(answer, NOW)
         assert len(caught.value.title) < 100
+        assert ("an earlier" in caught.value.hint) == (answer == "9999-01-01")
 
 
 @pytest.mark.parametrize(
