@@ -86,6 +86,12 @@ def tiers_of(point: RecoveryPoint) -> list[str]:
     return [tier.name for tier in point.tiers if tier.status in ("Valid", "Rehydrated")]
 
 
+def snapshot_only(point: RecoveryPoint) -> bool:
+    """No copy in the vault: until there is one, it lives no longer than the policy's instant-restore days."""
+    held = tiers_of(point)
+    return bool(held) and not point.secondary and all(name in (SNAPSHOT, INSTANT_ACCESS) for name in held)
+
+
 def restored_from(point: RecoveryPoint) -> str:
     """The tier that a restore reads: the fastest that holds the point; empty when none does."""
     held = {tier.name: tier.status for tier in point.tiers if tier.status in ("Valid", "Rehydrated")}

@@ -358,6 +358,8 @@ def _losses(candidate: _Candidate, incident_at: datetime, disks: Sequence[Disk],
         found.append(f"Defender had alerts about the VM {when} ({titles})")
     if point.expires_at is not None and point.expires_at - now < SOON:
         found.append(f"it expires in {span((point.expires_at - now).total_seconds())}: begin before that")
+    if meaning.snapshot_only(point):
+        found.append("only its snapshot holds it, for the policy's instant-restore days")
     if candidate.way == meaning.ARCHIVE:
         found.append("it is in the archive: it must be rehydrated first, which no key here does")
     if point.source is PointSource.REPLICATION:

@@ -113,9 +113,9 @@ async def test_a_disk_that_a_running_restore_is_about_to_attach_is_not_deleted(w
     ids = await console.confirm(plan)
     await console.until(lambda: ids[0] in console.operations and console.operations[ids[0]].job_id)
     world.emulator.advance(300)
-    disks = world.emulator.get(
-        f"{web.id.split('/virtualMachines/')[0]}/disks?api-version=2026-03-02"
-    ).body["value"]
+    disks = world.emulator.get(f"{web.id.split('/virtualMachines/')[0]}/disks?api-version=2026-03-02").body[
+        "value"
+    ]
     (made,) = [one for one in disks if one["name"].startswith("web-02-osdisk-")]
     assert made["properties"]["diskState"] == "Unattached"
     answer = await planned(console, made["id"])

@@ -183,6 +183,13 @@ def test_alternatives_are_different_each_for_a_reason() -> None:
     assert PointSource.BACKUP in {one.point.source for one in advice.alternatives}
 
 
+def test_a_point_that_only_its_snapshot_holds_says_so() -> None:
+    for tier, said in (("InstantRP", True), ("InstantRP HardenedRP", False), ("HardenedRP", False)):
+        chosen = advise(backup("b", 10, tier)).chosen
+        assert chosen is not None
+        assert any("only its snapshot" in loss for loss in chosen.losses) is said
+
+
 def instead(advice: Advice) -> dict[str, str]:
     return {one.point.name: one.instead for one in advice.alternatives}
 
@@ -191,7 +198,8 @@ def test_who_wants_to_lose_less_is_shown_the_point_that_loses_least() -> None:
     """Not one that is a few minutes nearer and as old for all practical purposes."""
     advice = advise(
         backup("fs", 5.7, consistency="FileSystemConsistent"),
-        replicated("app", 5.6, "ApplicationConsistent"), replicated("late", 4.2), backup("bad", 4.1, **THREAT),
+        replicated("app", 5.6, "ApplicationConsistent"), replicated("late", 4.2),
+        backup("bad", 4.1, **THREAT),
     )  # fmt: skip
     assert advice.chosen is not None
     assert advice.chosen.point.name == "fs"

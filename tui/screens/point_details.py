@@ -23,6 +23,10 @@ TIER_MEANINGS = {
     meaning.VAULT: "copied to the vault; slower, and safe from what happens to the disks",
     meaning.ARCHIVE: "must be rehydrated before it can be restored",
 }
+SNAPSHOT_ONLY = (
+    "Only its snapshot holds it: unless it is copied to the vault, it is gone when the policy's "
+    "instant-restore days are over."
+)
 ACTIONS = {
     "restore-disks": "as disks",
     "restore-vm": "as a new VM",
@@ -90,6 +94,8 @@ def _life(page: Page, point: RecoveryPoint, now: datetime) -> None:
         page.pair("expires", _when(point.expires_at, now))
     if point.rule:
         page.pair("kept by", f"the rule {point.rule}")
+    if meaning.snapshot_only(point):
+        page.bullet(SNAPSHOT_ONLY, "▲", "$text-warning")
     if point.immutable:
         until = f" until {_when(point.immutable_until, now)}" if point.immutable_until else ""
         page.bullet(f"Immutable{until}: nobody can delete it or shorten its life.", "✔", "$text-success")
