@@ -313,6 +313,13 @@ class ErrorNote(Fact, frozen=True, kw_only=True):
     retryable: bool = False
 
 
+class Output(Fact, frozen=True, kw_only=True):
+    """Something that an operation made or left, to be shown and copied."""
+
+    label: str
+    value: str
+
+
 class Operation(Fact, frozen=True, kw_only=True):
     """One thing that this user started through azrecover, from intent to end."""
 
@@ -336,6 +343,9 @@ class Operation(Fact, frozen=True, kw_only=True):
     """One line for the row: what is happening, or how it ended."""
     error: ErrorNote | None = None
     confirmed_by: str = ""
+    answers: dict[str, str] = {}
+    """What the form was answered, for trying again."""
+    outputs: tuple[Output, ...] = ()
     normal_s: float | None = None
     """Median duration of this kind of job in our own history, None while there is none."""
     normal_count: int = 0
@@ -382,6 +392,10 @@ class Field(Fact, frozen=True, kw_only=True):
     default: str = ""
     help: str = ""
     required: bool = True
+    many: bool = False
+    """Any number of the options; the answer and the default are their values with commas between them."""
+    leads: bool = False
+    """What the other fields offer depends on it: the form is read again when another option is chosen."""
 
 
 class Form(Fact, frozen=True, kw_only=True):

@@ -76,6 +76,8 @@ class Prepare(Message, frozen=True, kw_only=True):
 
     action: str
     keys: tuple[str, ...]
+    answers: dict[str, str] = {}
+    """What stands in the form already, where other choices follow from it."""
 
 
 class MakePlan(Message, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, Risk
+from ..model import Check, Fact, FleetItem, Form, Job, Output, PlannedRequest, Risk
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
@@ -64,6 +64,8 @@ class Context(msgspec.Struct, frozen=True):
     """Everybody's jobs as last listed, by id in lower case."""
     fleet: Mapping[str, FleetItem] = {}
     """The rows as last read, by key."""
+    answers: Mapping[str, str] = {}
+    """What stands in the form already, for `choices` of which some depend on others."""
     shared: dict[str, asyncio.Future[Any]] = msgspec.field(default_factory=dict)
 
     async def once(self, what: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
@@ -103,6 +105,8 @@ class Action(msgspec.Struct, frozen=True):
     """Sends the one changing request of a journalled step."""
     find: Callable[[Context, Entry], Awaitable[Submitted | None]] | None = None
     """Looks for what an operation in doubt did. Reads only."""
+    made: Callable[[Context, Entry, Job], Awaitable[tuple[Output, ...]]] | None = None
+    """What a finished operation made or left, to be shown and copied. Reads only."""
     many: bool = True
     """May be done on several marked rows with one plan and one confirmation."""
     keywords: tuple[str, ...] = ()

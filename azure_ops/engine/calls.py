@@ -69,7 +69,7 @@ async def _service_result(services: Services, console: Console, request: wire.Re
         case wire.GetJob():
             return wire.GotJob(job=await _job(services, request.job_id))
         case wire.Prepare():
-            form, checks = await services.runner.prepare(request.action, request.keys)
+            form, checks = await services.runner.prepare(request.action, request.keys, request.answers)
             return wire.Prepared(form=form, checks=checks)
         case wire.MakePlan():
             return wire.GotPlan(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from ..arm_ids import segment
 from ..errors import NotFound, RecoveryError, Refused, Unreachable
 from ..model import (
     Backup,
@@ -109,6 +110,10 @@ class DetailsReader:
 
     async def raw(self, key: str, part: str) -> RawDocument:
         """The service's own answer about a part of a row, or about a job."""
+        from ..services import cross_region
+
+        if part == "job" and segment(key, cross_region.JOBS):
+            return await cross_region.raw_job(self._session, key)
         if part == "job":
             return await self._session.get_document(key)
         item = self._watcher.item(key)

@@ -37,6 +37,8 @@ def operation_of(entry: Entry, job: Job | None, durations_s: list[float]) -> Ope
         message=entry.message,
         error=entry.error,
         confirmed_by=entry.confirmed_by,
+        answers=entry.answers,
+        outputs=entry.outputs,
         normal_s=median(durations_s) if durations_s else None,
         normal_count=len(durations_s),
     )

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,12 +65,14 @@ class Planner:
         self._unread: dict[str, dict[str, RecoveryError]] = {}
         self._shown_at: dict[str, float] = {}
 
-    def context(self) -> Context:
+    def context(self, answers: Mapping[str, str] = MappingProxyType({})) -> Context:
         snapshot = self._board.snapshot
         fleet = snapshot.items if snapshot else {}
-        return Context(session=self._session, jobs=self._board.jobs, fleet=fleet)
+        return Context(session=self._session, jobs=self._board.jobs, fleet=fleet, answers=answers)
 
-    async def prepare(self, action_id: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
+    async def prepare(
+        self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]
+    ) -> tuple[Form, tuple[Check, ...]]:
         """Raises Refused when the action is not possible on any of these targets."""
         action = by_id(action_id)
         targets = await self.fresh_targets(action, keys)
@@ -83,7 +86,7 @@ class Planner:
                     target, self._board.jobs.values(), self._board.operations.values()
                 )
                 checks += found if len(possible) == 1 else _for_row(target.name, found)
-        form = await action.choices(self.context(), possible) if action.choices else Form()
+        form = await action.choices(self.context(answers), possible) if action.choices else Form()
         return msgspec.structs.replace(form, checks=()), (*checks, *form.checks)
 
     async def make_plan(self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:

@@ -20,6 +20,7 @@ from ..actions import by_id
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..journal.store import Entry, Journal
 from ..model import Check, FleetItem, Form, Job, Operation, Phase, Plan, Risk
+from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
 from .planner import KeptPlan, Planner, key_of, name_of
@@ -68,8 +69,10 @@ class Runner:
 
     # plans
 
-    async def prepare(self, action: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
-        return await self._planner.prepare(action, keys)
+    async def prepare(
+        self, action: str, keys: Sequence[str], answers: Mapping[str, str]
+    ) -> tuple[Form, tuple[Check, ...]]:
+        return await self._planner.prepare(action, keys, answers)
 
     async def make_plan(self, action: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         return await self._planner.make_plan(action, keys, answers)
@@ -156,6 +159,7 @@ class Runner:
                         target_id=step.target_id,
                         request_id=str(uuid.uuid4()),
                         arguments=step.arguments,
+                        answers={key: without_secrets(value) for key, value in kept.answers.items()},
                         plan=own,
                         confirmed_by=confirmed_by,
                         created_at=now,

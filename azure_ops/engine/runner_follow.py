@@ -17,6 +17,7 @@ from ..actions.spec import Context
 from ..errors import NotFound, RecoveryError, StateUnusable
 from ..journal.store import Entry
 from ..model import Job, JobKind, JobState, Phase
+from ..restore_outputs import outputs_of
 from ..services.throttling import LOOKING_LEAVES, leaving
 from .operations import JOB_PHASES, end_line, job_duration_s, job_error, job_signature, progress_line
 from .watch_focus import jobs_budget
@@ -171,6 +172,7 @@ class Follower:
                 continue
             ended = self._end(entry, job)
             if ended is not None:
+                ended = await self._with_outputs(ended, job)
                 self._record(ended, f"{ended.phase}: {ended.message}", job)
                 return ended
             line = progress_line(job)
@@ -179,6 +181,17 @@ class Follower:
                 signature = job_signature(job)
                 entry = _with(entry, phase=Phase.RUNNING, message=line, error=None)
                 self._record(entry, text or line, job)
+
+    async def _with_outputs(self, entry: Entry, job: Job) -> Entry:
+        """What it made, read once. That it cannot be read changes nothing about how it ended."""
+        made = by_id(entry.action).made
+        if made is None or entry.phase is not Phase.SUCCEEDED:
+            return entry
+        try:
+            return _with(entry, outputs=await made(self._context(), entry, job))
+        except RecoveryError as problem:
+            log.warning("What %s made cannot be read: %s", entry.title, problem)
+            return _with(entry, outputs=outputs_of(job))
 
     async def _read(self, entry: Entry) -> tuple[Entry, Job | None]:
         """The job as it is now; None when the operation has just told which job it is."""

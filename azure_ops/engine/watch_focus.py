@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..arm_ids import vault_of
+from ..arm_ids import segment, vault_of
 from ..errors import RecoveryError
 from ..model import Backup, FleetItem, Operation, SourceState
+from ..services import cross_region
 from ..services.request_log import action_of, scope_of
 from ..services.throttling import KEPT, POLLING_LEAVES, leaving
 from .details import read_parts
@@ -175,4 +176,7 @@ def row_budget(item: FleetItem) -> tuple[str, str]:
 
 def jobs_budget(job_id: str) -> tuple[str, str]:
     """(action, scope) on whose budget a read of this job draws."""
+    if region := segment(job_id, cross_region.JOBS) and segment(job_id, "locations"):
+        path = f"{cross_region.location_path(job_id, region)}/backupCrrJob"
+        return action_of("POST", path), scope_of(path)
     return action_of("GET", job_id), scope_of(job_id)
