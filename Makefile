@@ -27,7 +27,8 @@ screenshots: $(READY)
 	@$(BIN)/python -m tests.ui.screenshots
 
 keys: $(READY)
-	@$(BIN)/python -m tui.cheatsheet > docs/keys.md
+	@$(BIN)/python -m tui.cheatsheet keys > docs/keys.md
+	@$(BIN)/python -m tui.cheatsheet permissions > docs/permissions.md
 
 $(READY): constraints.txt pyproject.toml .ci/make-venv.sh
 	@sh .ci/make-venv.sh "$(PYTHON)" "$(VENV)"

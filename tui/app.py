@@ -54,6 +54,8 @@ class ConsoleApp(EngineNews):
         self.config = config
         self.keys = keys
         self.state = ConsoleState()
+        self.started = False
+        """The first frame is out."""
         self.link = Link(settings, self.post_message, early)
         self.flows = Flows(self)
         self.register_theme(DARK)
@@ -87,7 +89,8 @@ class ConsoleApp(EngineNews):
         self.set_keymap(self.keys.keymap())
 
     def on_ready(self) -> None:
-        """The first frame is out."""
+        self.started = True
+        self.console_screen.keys_changed()
         if not self.is_headless:
             self.set_timer(SETTLED_S, self._settled)
         self.run_worker(self._linked(), group="link", exit_on_error=False)

@@ -6,7 +6,7 @@ Nothing slow is imported before it is known to be needed; every mistake is one l
 from __future__ import annotations
 
 import argparse
-import json
+import gc
 import os
 import subprocess
 import sys
@@ -105,6 +105,8 @@ def settings_from(options: argparse.Namespace, config: Config) -> CloudSettings:
 
 def use_emulator() -> None:
     """Starts the emulator or finds the running one, and points this process at it."""
+    import json
+
     command = [sys.executable, "-m", "azure_ops.emulator", "start"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
@@ -135,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _fail(f"unknown command {command!r}; known are {', '.join(COMMANDS)}")
     if command == "emulator":
         return _become("emulator", rest)
+    if not command:
+        gc.disable()  # for the start of the console; app.py enables it again
     from . import config as config_file
 
     try:
@@ -174,11 +178,8 @@ def _refuse_bad_terminal() -> None:
 
 
 def _open_console(settings: CloudSettings, config: Config) -> int:
-    import gc
-
     from . import keys, terminal
 
-    gc.disable()  # for the start; app.py enables it again
     try:
         table = keys.KeyTable(config.keys)
     except keys.KeyClash as error:

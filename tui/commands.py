@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
-from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.errors import RecoveryError
 from azure_ops.model import FleetItem, Job, Operation
 from widgets.page import Page
 from widgets.plain_text import visible
 
-from .flows import ACTIONS, name_of
+from .flows import actions, name_of
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Target, TargetKind
+
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
@@ -43,12 +44,14 @@ class Commands:
     # acting -------------------------------------------------------------------------------------------------
 
     def act(self, action_id: str) -> None:
-        action = ACTIONS.get(action_id)
+        action = actions().get(action_id)
         if action is not None:
             self._app.flows.start(action_id, self.targets(action.target))
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
         """The objects, now: marked rows, or the one under the cursor."""
+        from azure_ops.actions.spec import TargetKind
+
         if kind is TargetKind.JOB:
             job = self._screen.job_under_cursor()
             return [job] if job else []
@@ -59,7 +62,7 @@ class Commands:
 
         found: list[Entry] = []
         subject = ""
-        for action in ACTIONS.values():
+        for action in actions().values():
             targets = self.targets(action.target)
             reason = ""
             if not targets:
@@ -190,8 +193,8 @@ class Commands:
         from .screens.palette import Palette
 
         state = self._app.state
-        actions = {action.id: action.keywords for action in ACTIONS.values()}
-        index = entries(self._app.keys, actions, state.items.values(), state.operations.values())
+        keywords = {action.id: action.keywords for action in actions().values()}
+        index = entries(self._app.keys, keywords, state.items.values(), state.operations.values())
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:

@@ -5,23 +5,31 @@ The target objects are taken at the moment of the key and never looked up again 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from azure_ops import wire
-from azure_ops.actions import ALL
-from azure_ops.actions.spec import Action, Target
 from azure_ops.errors import RecoveryError, Refused
 from azure_ops.model import FleetItem, Plan, Risk
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Action, Target
+
     from .app import ConsoleApp
     from .screens.confirm import Consent
 
 Answer = TypeVar("Answer")
-ACTIONS: dict[str, Action] = {action.id: action for action in ALL}
 READ_ONLY_REASON = "This console is read-only."
+
+
+@cache
+def actions() -> Mapping[str, Action]:
+    """All verbs by id. Not loaded with this module: their many files would be felt before the first frame."""
+    from azure_ops.actions import ALL
+
+    return {action.id: action for action in ALL}
 
 
 def key_of(target: Target) -> str:
@@ -59,7 +67,7 @@ class Flows:
         return ""
 
     def start(self, action_id: str, targets: Sequence[Target]) -> None:
-        action = ACTIONS[action_id]
+        action = actions()[action_id]
         if self._sending:
             self._app.tell("The operation before this one is just being sent.", "warning")
         elif not targets:

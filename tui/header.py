@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.model import Job
 from widgets.pane import worst_fault
 from widgets.status import Status
 
-from .flows import ACTIONS
+from .flows import actions
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Target
+
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
@@ -44,9 +45,11 @@ def status(app: ConsoleApp, trouble: str) -> Status:
 
 def possible(app: ConsoleApp, targets: Sequence[Target]) -> list[tuple[str, str]]:
     """Keys of the actions that may be tried on these now, the most pressing first."""
+    from azure_ops.actions.spec import TargetKind
+
     found: list[tuple[str, str]] = []
     for id in FIRST_IN_FOOTER:
-        action, key = ACTIONS[id], app.keys.of(id)
+        action, key = actions()[id], app.keys.of(id)
         fitting = [each for each in targets if isinstance(each, Job) == (action.target is TargetKind.JOB)]
         if key and any(not app.flows.why_not(action, target) for target in fitting[:MARKS_ASKED]):
             found.append((app.keys.shown(id), key.short))
@@ -54,9 +57,10 @@ def possible(app: ConsoleApp, targets: Sequence[Target]) -> list[tuple[str, str]
 
 
 def footer(app: ConsoleApp, screen: ConsoleScreen) -> list[tuple[str, str]]:
-    """What is possible on the row under the cursor, then how to find the rest."""
+    """What is possible on the row under the cursor, then how to find the rest. The first frame has only the
+    rest: the actions are loaded when it is out."""
     job = screen.job_under_cursor() if screen.active_pane == 4 else None
-    found = possible(app, [*([job] if job else []), *screen.vms_under_cursor()])
+    found = possible(app, [*([job] if job else []), *screen.vms_under_cursor()]) if app.started else []
     for id in ("menu", "filter", "help"):
         key = app.keys.of(id)
         if key:

@@ -81,6 +81,8 @@ TABLE: tuple[Key, ...] = (
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
 )
 
+ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id != "menu")
+
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",
     "ctrl+q": "^q", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+", "underscore": "_",

@@ -60,7 +60,8 @@ class Column(msgspec.Struct, Generic[Row], frozen=True):
     max_width: int = 0
     """0 is `width`: the column never grows."""
     priority: int = 0
-    """0 is always shown; where room is short, the highest number goes first."""
+    """0 is always shown; where room is short, the highest number goes first, and what room is left over goes
+    to the lowest number first."""
     right: bool = False
     keep_end: bool = False
     """Where the text is too long, its end is shown: for paths."""
@@ -90,8 +91,9 @@ def place(columns: Sequence[Column[Row]], available: int) -> list[Placed[Row]]:
         chosen.remove(last)
     widths = {column.id: column.least for column in chosen}
     spare = available - sum(widths.values()) - GAP * (len(chosen) - 1)
-    for limit in ("width", "most"):
-        spare = _grow(chosen, widths, spare, limit)
+    spare = _grow(chosen, widths, spare, "width")
+    for priority in sorted({column.priority for column in chosen}):
+        spare = _grow([one for one in chosen if one.priority == priority], widths, spare, "most")
     placed: list[Placed[Row]] = []
     x = 0
     for column in chosen:

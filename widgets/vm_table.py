@@ -58,7 +58,7 @@ def vm_columns(now: Now, unread: Unread = frozenset) -> tuple[Column[FleetItem],
         return item.replication is None and "replication" in unread()
 
     return (
-        Column("name", "NAME", name_cell, lambda item: natural_key(item.name), 14, 10, 28),
+        Column("name", "NAME", name_cell, lambda item: natural_key(item.name), 18, 10, 28),
         Column("state", "STATE", state_cell, lambda item: state_cell(item).text, 14, 9),
         Column("backup", "LAST BACKUP", backup, _backup_at, 13, 11),
         Column("replication", "REPL", replication, _replication_rank, 12, 10, 16),

@@ -39,6 +39,10 @@ def test_the_key_page_is_fresh() -> None:
     assert (ROOT / "docs" / "keys.md").read_text() == cheatsheet.page(), "run make keys"
 
 
+def test_the_page_of_permissions_is_fresh() -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text() == cheatsheet.permissions_page(), "run make keys"
+
+
 def test_a_remap_moves_the_key() -> None:
     table = keys.KeyTable({"test-failover": "f5"})
     assert table.shown("test-failover") == "f5"

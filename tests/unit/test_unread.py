@@ -10,7 +10,7 @@ import msgspec
 
 from azure_ops import wire
 from azure_ops.model import FleetItem, SourceState
-from tui.flows import ACTIONS, Flows
+from tui.flows import Flows, actions
 from tui.state import Came, ConsoleState
 from widgets.vm_table import vm_columns
 
@@ -55,9 +55,9 @@ def test_an_unread_vm_is_not_deleted_and_says_so_where_it_is_needed() -> None:
     assert columns["state"].cell(unread).text == "… unread"
     app = SimpleNamespace(read_only=False, state=ConsoleState())
     flows = Flows(cast(Any, app))
-    assert "has not been read" in flows.why_not(ACTIONS["snapshot-disks"], unread)
-    assert "has not been read" not in flows.why_not(ACTIONS["snapshot-disks"], ITEM)
-    assert "has not been read" not in flows.why_not(ACTIONS["failover"], unread)
+    assert "has not been read" in flows.why_not(actions()["snapshot-disks"], unread)
+    assert "has not been read" not in flows.why_not(actions()["snapshot-disks"], ITEM)
+    assert "has not been read" not in flows.why_not(actions()["failover"], unread)
 
 
 def test_unread_is_not_none() -> None:

@@ -33,8 +33,7 @@ from widgets.vm_table import VmTable
 
 from .. import header
 from ..commands import Commands
-from ..flows import ACTIONS
-from ..keys import TABLE, bindings
+from ..keys import ACTION_IDS, TABLE, bindings
 from ..layout import Layout
 from ..state import FleetNews
 
@@ -50,11 +49,11 @@ DETAILS_GOOD_S = 60.0
 TICK_S = 2.0
 """Times are counted anew; nothing is written when they read the same."""
 IN_TABLES = frozenset({"down", "up", "top", "bottom", "open", "mark", "sort", "next-pane", "previous-pane"})
-COMMANDS = [key.id for key in TABLE if key.id not in ACTIONS and key.id not in IN_TABLES]
+COMMANDS = [key.id for key in TABLE if key.id not in ACTION_IDS and key.id not in IN_TABLES]
 
 
 class ConsoleScreen(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run"), *bindings(ACTIONS, "act")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run"), *bindings(ACTION_IDS, "act")]
 
     def __init__(self, app: ConsoleApp) -> None:
         super().__init__()
@@ -88,7 +87,7 @@ class ConsoleScreen(Screen[None]):
         self.vms.focus()
         self.console_app.hear_early()
         self.header_changed()
-        self._keys_changed()
+        self.keys_changed()
         self.set_interval(TICK_S, self._tick)
 
     # parts --------------------------------------------------------------------------------------------------
@@ -208,7 +207,7 @@ class ConsoleScreen(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.panes.focused(event.widget)
-        self._keys_changed()
+        self.keys_changed()
 
     def on_cursor_moved(self, event: CursorMoved) -> None:
         """The cursor is painted first: it is what the key was pressed for."""
@@ -221,7 +220,7 @@ class ConsoleScreen(Screen[None]):
         self._following = False
         with self.app.batch_update():
             self._show_vm()
-            self._keys_changed()
+            self.keys_changed()
         self.tell_focus()
 
     def on_row_gone(self, event: RowGone) -> None:
@@ -236,7 +235,7 @@ class ConsoleScreen(Screen[None]):
 
     def on_marks_changed(self, event: MarksChanged) -> None:
         self._titles()
-        self._keys_changed()
+        self.keys_changed()
 
     def on_shown_changed(self, event: ShownChanged) -> None:
         self._titles()
@@ -311,7 +310,7 @@ class ConsoleScreen(Screen[None]):
             self._titles()
             if anew or self.vms.cursor_key in news.changed:
                 self._show_vm()
-                self._keys_changed()
+                self.keys_changed()
 
     def _say_when_empty(self) -> None:
         faults = list(self.console_app.state.faults())
@@ -366,7 +365,7 @@ class ConsoleScreen(Screen[None]):
         sources = self.console_app.state.sources.values()
         self.panes.pane(1).show_fault(fault_line(sources, datetime.now(UTC)))
 
-    def _keys_changed(self) -> None:
+    def keys_changed(self) -> None:
         self.query_one(KeyLine).show_keys(header.footer(self.console_app, self))
 
     def _tick(self) -> None:

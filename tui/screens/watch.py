@@ -14,7 +14,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 
 from azure_ops import wire
-from azure_ops.actions.spec import Target, TargetKind
 from azure_ops.errors import RecoveryError
 from azure_ops.model import Job, Operation
 from widgets.key_line import KeyLine
@@ -23,10 +22,12 @@ from widgets.plain_text import plain
 from widgets.task_tree import TaskTree
 
 from .. import header, wording
-from ..flows import ACTIONS
-from ..keys import bindings
+from ..flows import actions
+from ..keys import ACTION_IDS, bindings
 
 if TYPE_CHECKING:
+    from azure_ops.actions.spec import Target
+
     from ..app import ConsoleApp
 
 TICK_S = 1.0
@@ -35,7 +36,7 @@ TICK_S = 1.0
 class WatchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(("back", "raw", "help", "quit"), "run"),
-        *bindings(ACTIONS, "act"),
+        *bindings(ACTION_IDS, "act"),
     ]
 
     def __init__(self, app: ConsoleApp, id: str) -> None:
@@ -156,9 +157,11 @@ class WatchScreen(Screen[None]):
 
     def action_act(self, id: str) -> None:
         """What comes next, without going back first: the VM is the one that was watched."""
+        from azure_ops.actions.spec import TargetKind
+
         job = self.job
         wanted: Sequence[Target] = [job] if job else []
-        self.console_app.flows.start(id, wanted if ACTIONS[id].target is TargetKind.JOB else self._vm())
+        self.console_app.flows.start(id, wanted if actions()[id].target is TargetKind.JOB else self._vm())
 
     async def action_run(self, id: str) -> None:
         job = self.job
