@@ -16,6 +16,9 @@ STEPS: dict[str, tuple[str, ...]] = {
     "PowerChange": ("Change the power state",),
     "Snapshot": ("Take the snapshot",),
     "DeleteSnapshot": ("Delete the snapshot",),
+    "DeleteDisk": ("Delete the disk",),
+    "GrantAccess": ("Grant access to the disk",),
+    "RevokeAccess": ("Revoke access to the disk",),
     "TestFailover": (
         "Prerequisites check for test failover",
         "Create test virtual machine",

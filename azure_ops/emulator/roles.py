@@ -155,6 +155,15 @@ VIRTUAL_MACHINE_CONTRIBUTOR = Role(
     ),
 )
 
+DISK_READER = Role(
+    "Azrecover Disk Reader (custom)",
+    (
+        "Microsoft.Compute/disks/beginGetAccess/action",
+        "Microsoft.Compute/disks/endGetAccess/action",
+    ),
+)
+"""No built-in role short of Contributor can revoke access to a disk."""
+
 _OPERATOR_ROLES = (
     READER,
     BACKUP_OPERATOR,
@@ -162,6 +171,7 @@ _OPERATOR_ROLES = (
     SITE_RECOVERY_OPERATOR,
     DISK_SNAPSHOT_CONTRIBUTOR,
     VIRTUAL_MACHINE_CONTRIBUTOR,
+    DISK_READER,
 )
 
 OPERATOR_APP = Principal(OPERATOR_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c01", _OPERATOR_ROLES)

@@ -5,10 +5,11 @@ Run it as root on Linux, from the root of the checkout; nothing else of the emul
     apt-get install e2fsprogs xfsprogs ntfs-3g dosfstools mtools lvm2 fdisk
     python -m azure_ops.emulator.disks.build [IMAGE …]
 
-Each image is made once and then lives through `STAGES`, mounted by the kernel (NTFS by ntfs-3g, FAT by mtools),
-and a last one, `running`, that is taken from the mounted file system: its journal is not replayed. What lies in
-`data` is a layer for the first stage, one with the differences for each that follows, and a truth: every entry
-of every stage with its size, mode, owner, times, attributes and SHA-256 as the kernel reads it."""
+Each image is made once and then lives through `STAGES`, mounted by the kernel (NTFS by ntfs-3g, FAT by
+mtools), and a last one, `running`, that is taken from the mounted file system: its journal is not replayed.
+What lies in `data` is a layer for the first stage, one with the differences for each that follows, and a
+truth: every entry of every stage with its size, mode, owner, times, attributes and SHA-256 as the kernel
+reads it."""
 
 from __future__ import annotations
 
@@ -193,7 +194,9 @@ class Making:
         part = self.image.partitions[-1]
         settings = "devices { use_devicesfile=0 } backup { backup=0 archive=0 }"
         quiet = ("--driverloaded", "n", "--config", settings)
-        loop = run("losetup", "-f", "--show", "-o", str(part.start), "--sizelimit", str(part.size), self.table)
+        loop = run(
+            "losetup", "-f", "--show", "-o", str(part.start), "--sizelimit", str(part.size), self.table
+        )
         device = loop.strip()
         try:
             run("pvcreate", *quiet, "-y", device)
@@ -214,10 +217,10 @@ class Making:
         finally:
             run("losetup", "-d", device)
         for line in report.splitlines():
-            name, start, size, ranges = line.split()
+            volume, start, length, ranges = line.split()
             first = int(ranges.rsplit(":", 1)[1].split("-")[0])
             at = part.start + pe_start + first * 4 * MIB
-            self.pieces.setdefault(name, []).append((at, int(start), int(size)))
+            self.pieces.setdefault(volume, []).append((at, int(start), int(length)))
 
     def live(self, stage: str) -> list[list[dict[str, Any]]]:
         """Lets the stage happen in each file system; the entries of each afterwards."""
@@ -244,7 +247,9 @@ class Making:
         if stage == STAGES[0]:
             for top in sorted(source.iterdir()):
                 run("mcopy", "-i", self.file(fs), "-s", "-p", "-m", top, "::/")
-        return [{**entry, "mode": None, "uid": None, "gid": None, "nlink": None} for entry in entries_of(source)]
+        return [
+            {**entry, "mode": None, "uid": None, "gid": None, "nlink": None} for entry in entries_of(source)
+        ]
 
     def crash(self, folder: Path) -> list[list[dict[str, Any]]] | None:
         """The file systems of a running machine: taken in the middle of its work into `folder`. The entries
@@ -299,7 +304,9 @@ def make_file_system(fs: FileSystem, path: Path, uuid: str, start: int) -> None:
     label = ["-L", fs.label] if fs.label else []
     if fs.kind == "ext4":
         options = f"lazy_itable_init=1,nodiscard,hash_seed={uuid}"
-        run("mkfs.ext4", "-q", "-F", "-U", uuid, "-E", options, *label, path, E2FSPROGS_FAKE_TIME="1772442000")
+        run(
+            "mkfs.ext4", "-q", "-F", "-U", uuid, "-E", options, *label, path, E2FSPROGS_FAKE_TIME="1772442000"
+        )
     elif fs.kind == "xfs":
         run("mkfs.xfs", "-q", "-K", "-m", f"uuid={uuid}", *label, path)
     elif fs.kind == "vfat":
@@ -314,7 +321,13 @@ def mounted(kind: str, path: Path, root: Path, *, read_only: bool = False) -> It
     root.mkdir(exist_ok=True)
     options = ["ro"] if read_only else []
     if kind == "ntfs":
-        run("ntfs-3g", "-o", ",".join([*options, "compression", "permissions", "streams_interface=xattr"]), path, root)
+        run(
+            "ntfs-3g",
+            "-o",
+            ",".join([*options, "compression", "permissions", "streams_interface=xattr"]),
+            path,
+            root,
+        )
     else:
         if kind == "ext4" and not read_only:
             options.append("noinit_itable")

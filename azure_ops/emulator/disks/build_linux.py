@@ -11,7 +11,9 @@ SHOP_SITE = """server {
     location /api/ { proxy_pass http://10.1.1.7:8080; }
 }
 """
-NGINX = "user www-data;\nworker_processes auto;\nevents { worker_connections 768; }\nhttp { include sites/*; }\n"
+NGINX = (
+    "user www-data;\nworker_processes auto;\nevents { worker_connections 768; }\nhttp { include sites/*; }\n"
+)
 USER = (1000, 1000)
 
 
@@ -24,7 +26,9 @@ def system(tree: Tree, name: str, release: str, fstab: str) -> None:
     tree.file("etc/hostname", f"{name}\n")
     tree.file("etc/os-release", release)
     tree.file("etc/fstab", fstab)
-    tree.file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nazureuser:x:1000:1000::/home/azureuser:/bin/bash\n")
+    tree.file(
+        "etc/passwd", "root:x:0:0:root:/root:/bin/bash\nazureuser:x:1000:1000::/home/azureuser:/bin/bash\n"
+    )
     tree.file("etc/shadow", "root:*:20000:0:99999:7:::\nazureuser:!:20000:0:99999:7:::\n", 0o640, (0, 42))
     tree.file("etc/ssh/sshd_config", "PasswordAuthentication no\nPermitRootLogin no\n", 0o600)
     for number in range(60):
@@ -43,7 +47,11 @@ def nginx(tree: Tree) -> None:
     tree.file("etc/nginx/nginx.conf", NGINX)
     tree.file("etc/nginx/sites/shop.conf", SHOP_SITE)
     for number in range(40):
-        tree.file(f"var/www/shop/pages/page-{number:03d}.html", b"<html>" + words(f"page {number}", 30), owner=(33, 33))
+        tree.file(
+            f"var/www/shop/pages/page-{number:03d}.html",
+            b"<html>" + words(f"page {number}", 30),
+            owner=(33, 33),
+        )
     tree.file("var/www/shop/index.html", "<html><h1>Contoso Shop</h1></html>\n", owner=(33, 33))
 
 
@@ -77,7 +85,9 @@ def ubuntu(tree: Tree, stage: str) -> None:
 def red_hat_root(tree: Tree, stage: str) -> None:
     if stage == "start":
         release = 'NAME="Red Hat Enterprise Linux"\nVERSION_ID="9.6"\nID="rhel"\n'
-        fstab = "/dev/mapper/rootvg-rootlv / xfs defaults 0 0\n/dev/mapper/rootvg-varlv /var xfs defaults 0 0\n"
+        fstab = (
+            "/dev/mapper/rootvg-rootlv / xfs defaults 0 0\n/dev/mapper/rootvg-varlv /var xfs defaults 0 0\n"
+        )
         fstab += "LABEL=boot /boot xfs defaults 0 0\nLABEL=UEFI /boot/efi vfat umask=0077 0 2\n"
         system(tree, "rhel", release, fstab)
         tree.folder("var")

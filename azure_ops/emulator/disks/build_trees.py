@@ -24,12 +24,13 @@ STAGE_AT = {
 RANSOM_NOTE = "Your files are encrypted. Do not rename them. Write to the address below within 72 hours.\n"
 SHARED = ("Budget 2026.csv", "Contracts/Kühne & Söhne.txt", "Contracts/Aubergine Ltd.txt", "payroll-02.csv")
 PAGE = 8192
+VOCABULARY = "order invoice backup region server table customer update value total limit window"
 
 
 def words(seed: str, lines: int, prefix: str = "") -> bytes:
     """Text that compresses well and is unlike any other seed's."""
     rnd = random.Random(seed)
-    vocabulary = "order invoice backup region server table customer update value total limit window".split()
+    vocabulary = VOCABULARY.split()
     out = [
         f"{prefix}{number:05d} {' '.join(rnd.choices(vocabulary, k=6))} {rnd.getrandbits(24):06x}"
         for number in range(lines)
@@ -155,7 +156,7 @@ def odd_names(tree: Tree, folder: str) -> None:
         b"escape-\x1b[31mred.txt",
         b"two\nlines.txt",
         "right-to-left-\u202egnp.exe".encode(),
-        "[bold]markup[/bold].txt".encode(),
+        b"[bold]markup[/bold].txt",
         "東京.txt".encode(),
         b"-rf",
         b" space at both ends ",
@@ -184,7 +185,9 @@ def odd_kinds(tree: Tree, folder: str) -> None:
     tree.file(f"{folder}/far-owner", "owned by a directory account\n", owner=(70_000, 1_234_567))
     tree.file(f"{folder}/old", "from before the epoch\n", at=datetime(1955, 11, 5, 6, 15, tzinfo=UTC))
     tree.file(f"{folder}/future", "from after 2038\n", at=datetime(2041, 1, 2, 3, 4, 5, tzinfo=UTC))
-    tree.sparse(f"{folder}/sparse", 2 << 30, {0: b"begin", 1 << 30: words("middle", 300), (2 << 30) - 3: b"end"})
+    tree.sparse(
+        f"{folder}/sparse", 2 << 30, {0: b"begin", 1 << 30: words("middle", 300), (2 << 30) - 3: b"end"}
+    )
     tree.reserved(f"{folder}/reserved", 1 << 20, b"written up to here\n")
     tree.file(f"{folder}/attributes", "see its attributes\n")
     os.setxattr(tree.path(f"{folder}/attributes"), "user.origin", b"https://contoso.example/\x00\xff")

@@ -28,8 +28,8 @@ def entries_of(root: Path) -> list[dict[str, Any]]:
     found = [_entry(top, b"")]
     for parent, folders, files in os.walk(top):
         folders[:] = sorted(name for name in folders if os.fsdecode(name) not in HIDDEN)
-        for name in sorted([*folders, *files]):
-            found.append(_entry(top, os.path.relpath(os.path.join(parent, name), top)))
+        names = (os.path.relpath(os.path.join(parent, name), top) for name in [*folders, *files])
+        found.extend(_entry(top, name) for name in names)
     return sorted(found, key=lambda entry: str(entry["path"]))
 
 

@@ -90,7 +90,8 @@ def write_layer(path: Path, size: int, blocks: Iterable[tuple[int, bytes]]) -> i
 
 def _gathered(blocks: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
     """Neighbours together, at most `CHUNK_BLOCKS`, zeros apart from the rest."""
-    first, run, zero = 0, [], False
+    first, zero = 0, False
+    run: list[bytes] = []
     for number, block in blocks:
         if run and (number != first + len(run) or len(run) == CHUNK_BLOCKS or zero != (not any(block))):
             yield first, run

@@ -42,7 +42,7 @@ def make_disks(world: World, order: RestoreOrder, item: ProtectedItem, point: Re
             unique_id=world.store.new_guid(),
             create_option="Empty" if order.from_vault else "Restore",
             source_id=None if order.from_vault else _snapshot_id(item, point, disk, order.region),
-            held=of_point(world, item.vm_id, disk, point.taken_at),
+            held=of_point(world, item.vm_id, disk, point),
         )
         world.store.save(record)
         order.disk_ids.append(record.id)

@@ -7,12 +7,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..answers import Answer, Json, Refusal, resource_not_found
-from ..records.compute import Disk, VirtualMachine
+from ..records.compute import RED_HAT, Disk, VirtualMachine
 from ..routing import Context, Routes, paged
 from ..store import Event
 from ..world import World, happens
 from .compute_disks import GROUP, SUBSCRIPTION, disk_document, resource_id, scope_of, snapshot_document
 from .compute_operations import end_operation, operation_of, preempt_operations, start_operation
+from .disk_access import being_read
+from .disk_addresses import access_to
 from .formats import agent_time, compute_time
 
 __all__ = ["ROUTES", "disk_document", "snapshot_document", "vm_document"]
@@ -145,10 +147,12 @@ def _guest_view(world: World, vm: VirtualMachine) -> dict[str, Json]:
     system: dict[str, Json] = {}
     if vm.image:
         windows = vm.os_type == "Windows"
+        version = vm.image.exact_version
+        linux = "redhat" if vm.image.publisher == RED_HAT.publisher else "ubuntu"
         system = {
             "computerName": vm.name,
-            "osName": f"Windows Server {vm.image.sku.split('-')[0]}" if windows else "ubuntu",
-            "osVersion": vm.image.exact_version if windows else vm.image.exact_version[:5],
+            "osName": f"Windows Server {vm.image.sku.split('-')[0]}" if windows else linux,
+            "osVersion": version if windows else ".".join(version.split(".")[:2]),
         }
     return {**system, "vmAgent": agent}
 
@@ -212,7 +216,11 @@ def get_instance_view(ctx: Context) -> Answer:
 
 @ROUTES.post(VM + "/start", action="Microsoft.Compute/virtualMachines/start/action")
 def start(ctx: Context) -> Answer:
-    return _change_power(ctx, find_vm(ctx), "starting", "running", 20)
+    vm = find_vm(ctx)
+    for disk_id in (vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)):
+        if access_to(ctx.world, disk_id) is not None:
+            raise being_read(disk_id, f"starting virtual machine '{vm.name}'")
+    return _change_power(ctx, vm, "starting", "running", 20)
 
 
 @ROUTES.post(VM + "/deallocate", action="Microsoft.Compute/virtualMachines/deallocate/action")

@@ -12,6 +12,8 @@ from ..store import Event
 from ..world import World, happens
 from .compute_disks import GROUP, resource_id
 from .compute_operations import end_operation, operation_of, start_operation
+from .disk_access import being_read
+from .disk_addresses import access_to
 from .disk_contents import of_source
 
 ROUTES = Routes()
@@ -159,6 +161,8 @@ def delete_snapshot(ctx: Context) -> Answer:
     snapshot = ctx.world.store.find(Snapshot, snapshot_id)
     if snapshot is None:
         return Answer(204)
+    if access_to(ctx.world, snapshot.id) is not None:
+        raise being_read(snapshot.id, "deleting the snapshot")
     headers = start_operation(ctx, snapshot, 1.5, "compute.snapshot_deleted", snapshot_id=snapshot.id)
     return Answer(202, None, headers)
 
