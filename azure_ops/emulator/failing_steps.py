@@ -8,6 +8,8 @@ STEPS: dict[str, tuple[str, ...]] = {
     "Restore": (TRANSFER_BACK, "Create or update the virtual machine"),
     "CrossRegionRestore": (TRANSFER_BACK, "Create the restored virtual machine"),
     "ValidateOperation": ("Validate the restore",),
+    "ProvisionItemRecovery": ("Open the point for its files",),
+    "RevokeItemRecovery": ("Close the point",),
     "ConfigureBackup": ("Configure",),
     "DisableBackup": ("Disable",),
     "DeleteBackupData": ("Delete",),

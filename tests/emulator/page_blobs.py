@@ -23,7 +23,9 @@ class Blob:
         """Raises `http.client.HTTPException` or `OSError` where the line breaks."""
         parts = urlsplit(self.address)
         context = ssl.create_default_context(cafile=self.emulator.ca_file)
-        connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=30)
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, context=context, timeout=30
+        )
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, f"{parts.path}?{parts.query}{more}", headers=named)

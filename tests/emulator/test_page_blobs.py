@@ -1,4 +1,4 @@
-"""The bytes of disks and snapshots over HTTPS: ranges, page lists, differences, conditions, errors, limits."""
+"""The bytes of disks and snapshots over HTTPS: ranges, page lists, differences, conditions, limits."""
 
 from __future__ import annotations
 

@@ -95,6 +95,11 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     premium: bool = True
     policy_type: str = "V1"
     encrypted: bool = False
+    files_open_until: datetime | None = None
+    """The session of an item-level recovery, until it is revoked or over."""
+
+    def files_are_open(self, now: datetime) -> bool:
+        return self.files_open_until is not None and now < self.files_open_until
 
 
 STOPPED = ("ProtectionStopped", "BackupsSuspended")
@@ -215,6 +220,8 @@ class BackupOperation(Record, kw_only=True, omit_defaults=True):
     job_id: str | None = None
     """The job's GUID."""
     error: tuple[str, str] | None = None
+    script_suffix: str = ""
+    """Of the provisioning of an item-level recovery: the scripts' name, with the password in it."""
     problems: list[Problem] | None = None
     """Of a validation that ended: what it found. None for other operations."""
 
