@@ -185,9 +185,9 @@ def odd_kinds(tree: Tree, folder: str) -> None:
     tree.file(f"{folder}/far-owner", "owned by a directory account\n", owner=(70_000, 1_234_567))
     tree.file(f"{folder}/old", "from before the epoch\n", at=datetime(1955, 11, 5, 6, 15, tzinfo=UTC))
     tree.file(f"{folder}/future", "from after 2038\n", at=datetime(2041, 1, 2, 3, 4, 5, tzinfo=UTC))
-    tree.sparse(
-        f"{folder}/sparse", 2 << 30, {0: b"begin", 1 << 30: words("middle", 300), (2 << 30) - 3: b"end"}
-    )
+    size = 256 << 20
+    written = {0: b"begin", size // 2: words("middle", 300), size - 3: b"end"}
+    tree.sparse(f"{folder}/sparse", size, written)
     tree.reserved(f"{folder}/reserved", 1 << 20, b"written up to here\n")
     tree.file(f"{folder}/attributes", "see its attributes\n")
     os.setxattr(tree.path(f"{folder}/attributes"), "user.origin", b"https://contoso.example/\x00\xff")
