@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 
 from .model import Fact, RecoveryPoint
+from .points import ARCHIVE, INSTANT_ACCESS, SNAPSHOT, VAULT, tiers_of
 
 DISKS, NEW_VM, REPLACE = "RestoreDisks", "AlternateLocation", "OriginalLocation"
-SNAPSHOT, VAULT, ARCHIVE = "InstantRP", "HardenedRP", "ArchivedRP"
-TIERS = {SNAPSHOT: "snapshot", VAULT: "vault", ARCHIVE: "archive"}
 AS_IN_POINT, NO_ZONE = "", "NoZone"
 
 
@@ -70,11 +69,6 @@ class Order(Fact, frozen=True, kw_only=True):
 SYSTEM = "system"
 
 
-def tiers_of(point: RecoveryPoint) -> list[str]:
-    """Those that hold it now: an expired snapshot stays listed."""
-    return [tier.name for tier in point.tiers if tier.status in ("Valid", "Rehydrated")]
-
-
 def in_vault(point: RecoveryPoint) -> bool:
     rehydrated = any(tier.status == "Rehydrated" for tier in point.tiers)
     return rehydrated or VAULT in tiers_of(point)
@@ -115,7 +109,8 @@ class Case(msgspec.Struct, frozen=True):
         """A snapshot serves within its region, subscription and zone, and for managed disks only."""
         at_home = not (self.other_region or self.other_subscription or self.other_zone)
         managed = bool(self.order.group) or self.order.kind == REPLACE
-        return at_home and managed and SNAPSHOT in tiers_of(self.found.point)
+        held = tiers_of(self.found.point)
+        return at_home and managed and (SNAPSHOT in held or INSTANT_ACCESS in held)
 
 
 Rule = tuple[Callable[[Case], object], str | Callable[[Case], str]]

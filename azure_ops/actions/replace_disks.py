@@ -72,6 +72,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         ),
         refused=judged.refused,
         amend=True,
+        good_until=found.point.expires_at,
     )
 
 

@@ -118,6 +118,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         permissions=(*judged.permissions, *made, (order.account, restoring.READ_ACCOUNT)),
         refused=judged.refused,
         amend=True,
+        good_until=found.point.expires_at,
     )
 
 

@@ -91,7 +91,8 @@ async def group_field(context: Context, target: FleetItem, to: Destination) -> F
 
     groups = await places.groups(context.session, to.subscription, to.region)
     own = f"/subscriptions/{target.subscription_id}/resourceGroups/{target.resource_group}"
-    return _field("group", "Resource group", groups, own, f"in subscription {to.subscription}")
+    wanted = "" if to.secondary else own
+    return _field("group", "Resource group", groups, wanted, f"in subscription {to.subscription}")
 
 
 def or_none(field: Field, none: Option) -> Field:

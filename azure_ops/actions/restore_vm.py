@@ -138,6 +138,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
         ),
         refused=judged.refused,
         amend=True,
+        good_until=chosen.found.point.expires_at,
     )
 
 

@@ -23,19 +23,17 @@ from ..model import (
     PlannedRequest,
     RecoveryPoint,
 )
+from ..points import TIERS, tiers_of
 from ..restore_outputs import outputs_of
 from ..restore_rules import (
-    NEW_VM,
     REPLACE,
     SYSTEM,
-    TIERS,
     Case,
     Order,
     RestorePoint,
     VaultRestores,
     in_vault,
     request_of,
-    tiers_of,
 )
 from . import protected
 from .spec import Context, Step
@@ -52,7 +50,6 @@ PERMISSION = (
 READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
 TOKEN = PERMISSION.replace("restore/action", "accessToken/action")
 OTHER_REGION = "Microsoft.RecoveryServices/locations/backupCrossRegionRestore/action"
-READ_ROLES = "Microsoft.Authorization/roleAssignments/read"
 POINTS_OFFERED = 60
 VALIDATED = "Azure Backup would carry it out"
 GUARDED = "recoveryPoints/restore/action"
@@ -238,7 +235,7 @@ async def judged(
     return Judged(
         case,
         step_of(target, title, case, body),
-        (*asked, *point_checks(found), *unseen, *protected.guard_check(guard, approval)),
+        (*asked, *point_checks(found), *unseen, *await protected.guard_checks(context, guard, approval)),
         (*reasons, *verdicts),
         _permissions(case),
     )
@@ -291,7 +288,7 @@ async def _identity_access(context: Context, case: Case) -> tuple[tuple[Check, .
 def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> Step:
     """What is shown of a restore in another region lacks its token, which is fetched when it is sent."""
     from ..arm_ids import request_path
-    from ..services import cross_region
+    from ..services import backup_secondary, cross_region
     from ..services.api_versions import api_version_of
 
     item_id, point = backup_of(target).item_id, case.found.point.name
@@ -300,7 +297,7 @@ def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> 
         arguments["region"] = case.order.region
         url = f"{cross_region.location_path(case.vault.id, case.order.region)}/backupCrossRegionRestore"
         url, shown = (
-            f"{url}?api-version={cross_region.API_VERSION}",
+            f"{url}?api-version={backup_secondary.API_VERSION}",
             {
                 "crossRegionRestoreAccessDetails": "fetched when it is sent",
                 "restoreRequest": body["properties"],
@@ -393,8 +390,9 @@ async def made(context: Context, entry: Entry, job: Job) -> tuple[Output, ...]:
     )
     if not group:
         return told
-    machine = name_of(request.get("targetVirtualMachineId") or source)
-    vm = [Output(label="VM", value=request["targetVirtualMachineId"])] * (request["recoveryType"] == NEW_VM)
+    new = request.get("targetVirtualMachineId", "")
+    machine = name_of(new or source)
+    vm = [Output(label="VM", value=new)] if new else []
     since = job.started_at or entry.service_created_at
     names = await restores.made_disks(context.session, group, f"{machine}-", since)
     disks = [

@@ -17,13 +17,14 @@ import msgspec
 
 from .. import wire
 from ..actions import by_id
+from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..journal.store import Entry, Journal
-from ..model import Check, FleetItem, Form, Job, Operation, Phase, Plan, Risk
+from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
 from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
-from .planner import KeptPlan, Planner, key_of, name_of
+from .planner import KeptPlan, Planner, name_of
 from .runner_follow import Follower
 
 if TYPE_CHECKING:
@@ -142,12 +143,12 @@ class Runner:
             if self._held.get(key) == plan_id:
                 del self._held[key]
 
-    def _entries_of(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job], confirmed_by: str) -> list[Entry]:
+    def _entries_of(self, kept: KeptPlan, fresh: Sequence[Target], confirmed_by: str) -> list[Entry]:
         now = datetime.now(UTC)
         entries: list[Entry] = []
         for target, draft in zip(fresh, kept.drafts, strict=True):
             for step in draft.steps:
-                own = msgspec.structs.replace(kept.plan, requests=(step.request,))
+                own = msgspec.structs.replace(kept.plan, requests=(*step.before, step.request))
                 entries.append(
                     Entry(
                         id=str(uuid.uuid4()),
@@ -155,7 +156,7 @@ class Runner:
                         action=kept.action.id,
                         title=step.title,
                         target_key=key_of(target),
-                        target_name=name_of(target),
+                        target_name=step.about or name_of(target),
                         target_id=step.target_id,
                         request_id=str(uuid.uuid4()),
                         arguments=step.arguments,
@@ -235,9 +236,11 @@ class Runner:
     def _ended(self, entry: Entry) -> None:
         self._durations.pop(entry.action, None)
         self._show(entry)
+        job = self._board.operations[entry.id].job
+        warned = entry.phase is Phase.SUCCEEDED and job is not None and job.state is JobState.WARNED
         self._on_notice(
             wire.Notice(
-                severity=SEVERITIES.get(entry.phase, "error"),
+                severity="warning" if warned else SEVERITIES.get(entry.phase, "error"),
                 title=f"{entry.title}: {entry.message or entry.phase}",
                 text=entry.error.hint if entry.error else "",
                 operation_id=entry.id,

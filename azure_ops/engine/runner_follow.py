@@ -42,6 +42,9 @@ MISSED_READS_TOLD = 3
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
     "snapshot-disks": "was not sent: there is no such snapshot",
+    "create-vault": "was not sent: there is no such vault",
+    "change-redundancy": "was not sent: the vault is as it was",
+    "cross-region-restore": "was not sent: the vault is as it was",
 }
 
 

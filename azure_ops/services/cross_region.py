@@ -21,16 +21,15 @@ from ..wire_values import Document, part, parts, text
 from .azure_failures import azure_errors
 from .backup_documents import machine_name, recovery_point
 from .backup_job_documents import backup_job
+from .backup_secondary import API_VERSION, LOCATIONS_API
 from .request_log import action_of, without_secrets
 from .restores import restore_point
 
 if TYPE_CHECKING:
     from .session import Session
 
-API_VERSION = "2021-11-15"
 VERSION = {"api-version": API_VERSION}
 JOBS = "backupCrrJobs"
-SUBSCRIPTIONS_API = "2022-12-01"
 _LOOK_BACK = timedelta(hours=1)
 
 
@@ -46,7 +45,7 @@ def job_id_of(vault_id: str, region: str, name: str) -> str:
 async def paired_region(session: Session, subscription: str, region: str) -> str:
     """Where the copies of a geo-redundant vault are; empty for a region without a pair."""
     async with azure_errors("The regions of the subscription"):
-        page: Document = await session.get_json(f"/subscriptions/{subscription}/locations", SUBSCRIPTIONS_API)
+        page: Document = await session.get_json(f"/subscriptions/{subscription}/locations", LOCATIONS_API)
         for one in parts(page, "value"):
             if text(one, "name").lower() == region.lower():
                 pairs = list(parts(part(one, "metadata"), "pairedRegion"))

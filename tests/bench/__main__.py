@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import inventory, keys, startup
+from tests.bench import inventory, keys, startup, timeline
 from tests.bench.figures import Figure
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "startup": startup.measure,
     "inventory": inventory.measure,
     "keys": keys.measure,
+    "timeline": timeline.measure,
 }
 
 

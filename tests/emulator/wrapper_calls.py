@@ -19,6 +19,7 @@ from azure_ops.engine.submitted import Submitted
 from azure_ops.model import FleetItem, PointSource
 from azure_ops.services import (
     backup,
+    backup_secondary,
     compute,
     cross_region,
     graph_queries,
@@ -103,6 +104,12 @@ class Target:
             partial(compute.read_snapshot_job, session, self.snapshot_id),
             partial(compute.find_snapshot, session, self.snapshot_id, "none"),
             partial(vaults.list_vaults, session),
+            partial(vaults.read_vault, session, self.vault.id),
+            partial(vaults.read_usage, session, self.vault.id),
+            partial(vaults.find_vault, session, self.vault.id),
+            partial(vaults.storage_locked, session, self.vault.id),
+            partial(vaults.read_vault_job, session, self.vault.id),
+            partial(places.regions, session, item.subscription_id),
             partial(permissions.missing_actions, session, self.vault.id, ("a/read",)),
             partial(session.get_document, item.id),
             partial(session.subscriptions),
@@ -122,6 +129,8 @@ class Target:
             partial(backup.find_job, session, vault_id, item.key, now, "none"),
             partial(backup.similar_jobs, session, vault_id, item.key, "Backup", now),
             partial(backup.job_of, session, vault_id, urlsplit(self.operation).path.rsplit("/", 1)[-1]),
+            partial(backup_secondary.secondary_region, session, vault_id),
+            partial(backup_secondary.list_secondary_points, session, item_id, "northeurope"),
             partial(protection.list_policies, session, vault_id),
             partial(protection.protecting_vault, session, item.id, item.location),
             partial(protection.read_safety, session, vault_id),
@@ -189,7 +198,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(14)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(17)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -202,6 +211,9 @@ class Target:
             partial(backup.trigger, session, backup_id, until, **ours.pop()),
             partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
             partial(protection.put_item, session, backup_id, stop, doing="stop", **ours.pop()),
+            partial(protection.unlock_deletion, session, self.vault.id, {}, **ours.pop()),
+            partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
+            partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from azure_ops.actions import ALL
 from tests.conftest import EmulatorFactory
 from tests.support import READER_CLIENT_ID, Emulator
 
-from .console_driver import BIG, SMALL, User, posts
+from .console_driver import BIG, ON_A_VM, SMALL, User, posts
 
 
 @pytest.fixture
@@ -39,6 +38,7 @@ def engine_pid(user: User) -> int:
     return int(said.partition("process ")[2].split(",")[0])
 
 
+@pytest.mark.cold
 def test_a_killed_engine_comes_back_and_the_rows_stay(user: User) -> None:
     user.opens_fleet()
     first = engine_pid(user)
@@ -138,7 +138,7 @@ def test_looking_around(user: User) -> None:
         ("d", "Virtual machine"),
         ("y", "virtualMachines/read"),
         ("?", "Lower case looks"),
-        ("a", f"of {len(ALL)} are possible now"),
+        ("a", f"of {len(ON_A_VM)} are possible now"),
     ):
         user.presses(key)
         user.sees(seen)

@@ -69,17 +69,22 @@ WEST_EUROPE = (
     Member(
         "data",
         _windows("sql-02", "2", size="Standard_E8s_v5", data_disks=_data(512, 256)),
-        BackupStory(policy="EnhancedPolicy"),
+        BackupStory(policy="EnhancedPolicy", last_disk_since=5),
         DR_OK,
     ),
-    Member("data", _windows("file-01", data_disks=_data(2048, 1024)), OK, ReplicationStory(drilled_days=200)),
+    Member(
+        "data",
+        _windows("file-01", data_disks=_data(2048, 1024)),
+        BackupStory(alerts_since=2, archived_from=25),
+        ReplicationStory(drilled_days=200),
+    ),
     Member(
         "core",
         _windows("dc-01", "1"),
         None,
         ReplicationStory(trouble=HEARTBEAT_TROUBLE, trouble_s=11_600, typical_rpo_s=120),
     ),
-    Member("core", _windows("dc-02", "2"), OK, DR_OK),
+    Member("core", _windows("dc-02", "2"), BackupStory(missed=(3, 4, 9)), DR_OK),
     Member("core", _linux("jump-01", size="Standard_B2s")),
     Member(
         "core",
@@ -133,7 +138,7 @@ def seed(world: World) -> None:
     production = builder.subscription("Contoso-Prod")
     development = builder.subscription("Contoso-Dev")
     recovery = builder.group(production, "rg-recovery", "westeurope", owner="bcdr@contoso.example")
-    weu = vault(builder, recovery, "rsv-weu", "westeurope", owner="bcdr@contoso.example")
+    weu = vault(builder, recovery, "rsv-weu", "westeurope", cross_region=True, owner="bcdr@contoso.example")
     neu = vault(builder, recovery, "rsv-neu", "northeurope", owner="bcdr@contoso.example")
     eus = vault(builder, builder.group(development, "rg-recovery-dev", "eastus"), "rsv-eus", "eastus")
 

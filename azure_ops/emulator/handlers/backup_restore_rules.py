@@ -125,7 +125,8 @@ def problems_of(
     world: World, vault: Vault, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder
 ) -> list[Problem]:
     """What the state of the world has against it; empty when it would be carried out."""
-    found = _storage_problems(world, order) + _group_problems(world, vault, point, order)
+    found = _tier_problems(point) + _storage_problems(world, order)
+    found += _group_problems(world, vault, point, order)
     if order.kind == "AlternateLocation":
         found += _machine_problems(world, order)
     if order.kind == "OriginalLocation" and world.store.find(VirtualMachine, item.vm_id) is None:
@@ -139,6 +140,13 @@ def problems_of(
     if failed := world.failure_at("ValidateOperation", item.vm_id, 1):
         found.append(Problem(*failed))
     return found
+
+
+def _tier_problems(point: RecoveryPoint) -> list[Problem]:
+    if not point.archived:
+        return []
+    message = "The recovery point is in the archive tier: rehydrate it before it is restored."
+    return [Problem("UserErrorRecoveryPointNotRehydrated", message)]
 
 
 def _storage_problems(world: World, order: RestoreOrder) -> list[Problem]:

@@ -14,6 +14,7 @@ from ..store import Event
 from ..world import World, happens
 from .backup import ITEM, ITEM_ACTION, find_item, find_point
 from .backup_errors import STORAGE_GONE
+from .backup_guard import RESTORE, require_guard
 from .backup_operations import accepted, end_operation, find_operation, make_operation, status_document
 from .backup_protection import refuse_held
 from .backup_restore_rules import problems_of, read_order
@@ -34,6 +35,8 @@ def trigger_restore(ctx: Context) -> Answer:
     point = find_point(ctx.world, item, ctx.params["point"])
     order = read_order(vault, item, point, properties_of(ctx))
     _refuse_item(ctx, item, order)
+    if vault.guards_restores:
+        require_guard(ctx, vault, RESTORE, properties_of(ctx))
     for problem in problems_of(ctx.world, vault, item, point, order):
         # recorded: a storage account that is missing is noticed by the job, not before
         if problem.code != STORAGE_GONE.title:

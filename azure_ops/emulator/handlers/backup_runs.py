@@ -117,6 +117,9 @@ def _snapshot_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     world.store.save(item)
     if item.recovery_points[-1].consistency == "CrashConsistent":
         job.errors.append(AGENT_NOT_READY)
+    if not job.to_vault:
+        schedule_phase(world, job, world.store.random.uniform(25, 35), "job_done")
+        return
     first = len(item.recovery_points) == 1
     idle = world.store.random.uniform(180, 200) if first else 40.0
     job.tasks[1].started_at = world.clock.now()
@@ -146,7 +149,7 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
         instant_until=now + timedelta(days=policy.instant_days if policy else 2),
         in_vault=False,
         expires_at=job.retain_until or now + ON_DEMAND_RETENTION,
-        rule="On-Demand",
+        rule=job.rule,
         vm_size=vm.size,
         zones=vm.zones,
         disks=included,
