@@ -15,6 +15,7 @@ _VAULT = "Microsoft.RecoveryServices/Vaults"
 _CONTAINER = f"{_VAULT}/backupFabrics/protectionContainers"
 _ITEM = f"{_CONTAINER}/protectedItems"
 _REPLICATED = f"{_VAULT}/replicationFabrics/replicationProtectionContainers/replicationProtectedItems"
+_DISK_RESTORE_POINT = "Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints"
 _PLAN = f"{_VAULT}/replicationRecoveryPlans"
 
 READER = Role("Reader", ("*/read",))
@@ -177,9 +178,11 @@ DISK_READER = Role(
     (
         "Microsoft.Compute/disks/beginGetAccess/action",
         "Microsoft.Compute/disks/endGetAccess/action",
+        f"{_DISK_RESTORE_POINT}/beginGetAccess/action",
+        f"{_DISK_RESTORE_POINT}/endGetAccess/action",
     ),
 )
-"""No built-in role short of Contributor can revoke access to a disk."""
+"""No built-in role short of Contributor has all of them."""
 
 _OPERATOR_ROLES = (
     READER,

@@ -17,7 +17,7 @@ from .disk_access import being_read
 from .disk_addresses import access_to
 from .formats import agent_time, compute_time
 
-__all__ = ["ROUTES", "disk_document", "snapshot_document", "vm_document"]
+__all__ = ["ROUTES", "disk_document", "os_profile", "snapshot_document", "vm_document"]
 
 ROUTES = Routes()
 VM = GROUP + "/virtualMachines/{name}"
@@ -32,7 +32,7 @@ def vm_document(world: World, vm: VirtualMachine, *, instance_view: bool = False
         "provisioningState": vm.provisioning_state,
         "vmId": vm.vm_id,
         "storageProfile": _storage_profile(world, vm),
-        **({"osProfile": _os_profile(vm)} if vm.image else {}),
+        **({"osProfile": os_profile(vm)} if vm.image else {}),
         "networkProfile": {"networkInterfaces": [{"id": nic_id} for nic_id in vm.nic_ids]},
         **({"instanceView": _instance_view(world, vm)} if instance_view else {}),
         "timeCreated": compute_time(vm.time_created),
@@ -86,7 +86,7 @@ def _attached(
     }
 
 
-def _os_profile(vm: VirtualMachine) -> dict[str, Json]:
+def os_profile(vm: VirtualMachine) -> dict[str, Json]:
     profile: dict[str, Json] = {"computerName": vm.name, "adminUsername": vm.admin_username}
     if vm.os_type == "Windows":
         profile["windowsConfiguration"] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..answers import Answer, Json, Refusal
-from ..records.compute import ComputeOperation, Disk, DiskAccess, Snapshot, VirtualMachine
+from ..records.compute import ComputeOperation, Disk, DiskAccess, DiskRestorePoint, Snapshot, VirtualMachine
 from ..routing import Context, Routes
 from ..store import Event
 from ..world import World, happens
@@ -25,7 +25,7 @@ TARGETS = {kind.__name__: kind for kind in (VirtualMachine, Disk, Snapshot)}
 
 def start_operation(
     ctx: Context,
-    target: VirtualMachine | Disk | Snapshot,
+    target: VirtualMachine | Disk | Snapshot | DiskRestorePoint,
     seconds: float,
     event: str,
     *,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from ..answers import Answer, Refusal, not_modelled, resource_not_found
-from ..records.compute import Disk, DiskAccess, Snapshot, VirtualMachine
+from ..records.compute import Disk, DiskAccess, DiskRestorePoint, Snapshot, VirtualMachine
 from ..routing import Context, Routes
 from ..store import Event
 from ..world import World, happens
@@ -26,7 +26,7 @@ TAKES_S = 0.2
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 DISKS = "Microsoft.Compute/disks"
 SNAPSHOTS = "Microsoft.Compute/snapshots"
-Target = Disk | Snapshot
+Target = Disk | Snapshot | DiskRestorePoint
 T = TypeVar("T", Disk, Snapshot)
 
 
@@ -41,13 +41,13 @@ def begin_disk_access(ctx: Context) -> Answer:
             f"Cannot grant access to disk '{disk.name}' because it is attached to virtual machine "
             f"'{vm.name}', which is not deallocated.",
         )
-    return _begin(ctx, disk)
+    return begin_access(ctx, disk)
 
 
 @ROUTES.post(GROUP + "/snapshots/{name}/beginGetAccess", action=f"{SNAPSHOTS}/beginGetAccess/action")
 def begin_snapshot_access(ctx: Context) -> Answer:
     snapshot = _find(ctx, Snapshot, SNAPSHOTS)
-    family = snapshot.snapshot_family_id if snapshot.incremental else None
+    family = _family(snapshot)
     if family and access_to(ctx.world, snapshot.id) is None:
         read = [one for one in ctx.world.store.all(DiskAccess) if one.family_id == family]
         if len(read) >= OF_ONE_FAMILY:
@@ -57,17 +57,17 @@ def begin_snapshot_access(ctx: Context) -> Answer:
                 f"Cannot grant access to snapshot '{snapshot.name}': {OF_ONE_FAMILY} snapshots of its "
                 "incremental snapshot family already have an active shared access signature.",
             )
-    return _begin(ctx, snapshot)
+    return begin_access(ctx, snapshot)
 
 
 @ROUTES.post(GROUP + "/disks/{name}/endGetAccess", action=f"{DISKS}/endGetAccess/action")
 def end_disk_access(ctx: Context) -> Answer:
-    return _end(ctx, _find(ctx, Disk, DISKS))
+    return end_access(ctx, _find(ctx, Disk, DISKS))
 
 
 @ROUTES.post(GROUP + "/snapshots/{name}/endGetAccess", action=f"{SNAPSHOTS}/endGetAccess/action")
 def end_snapshot_access(ctx: Context) -> Answer:
-    return _end(ctx, _find(ctx, Snapshot, SNAPSHOTS))
+    return end_access(ctx, _find(ctx, Snapshot, SNAPSHOTS))
 
 
 @ROUTES.delete(GROUP + "/disks/{name}", action=f"{DISKS}/delete")
@@ -115,7 +115,7 @@ def _find(ctx: Context, kind: type[T], provider_type: str) -> T:
     return found
 
 
-def _begin(ctx: Context, target: Target) -> Answer:
+def begin_access(ctx: Context, target: Target) -> Answer:
     """A second grant prolongs the first and has its address."""
     seconds = _seconds(ctx)
     access = access_to(ctx.world, target.id)
@@ -163,7 +163,6 @@ def _invalid(name: str, value: object) -> Refusal:
 def _new(ctx: Context, target: Target) -> DiskAccess:
     rnd = ctx.world.store.random
     account, container = ("".join(rnd.choices(ALPHABET, k=12)) for _ in range(2))
-    incremental = isinstance(target, Snapshot) and target.incremental
     return DiskAccess(
         id=f"{PREFIX}{account}/{container}/abcd",
         target_id=target.id,
@@ -175,12 +174,18 @@ def _new(ctx: Context, target: Target) -> DiskAccess:
         size_gb=target.size_gb,
         unique_id=target.unique_id,
         os_type=target.os_type,
-        holds=of_source(ctx.world, target),
-        family_id=target.snapshot_family_id if incremental else None,
+        holds=target.holds if isinstance(target, DiskRestorePoint) else of_source(ctx.world, target),
+        family_id=_family(target),
     )
 
 
-def _end(ctx: Context, target: Target) -> Answer:
+def _family(target: Target) -> str | None:
+    if isinstance(target, DiskRestorePoint):
+        return target.family_id
+    return target.snapshot_family_id if isinstance(target, Snapshot) and target.incremental else None
+
+
+def end_access(ctx: Context, target: Target) -> Answer:
     """Also of one that nobody reads: then nothing changes."""
     return Answer(202, None, start_operation(ctx, target, TAKES_S, "compute.access_revoked", output=False))
 

@@ -123,6 +123,20 @@ class Snapshot(Record, kw_only=True, omit_defaults=True):
     holds: Contents = []
 
 
+class DiskRestorePoint(Record, kw_only=True):
+    """One disk in the snapshot that a backup has in Compute. Never kept: it follows from the backup."""
+
+    location: str
+    size_gb: int
+    os_type: str | None
+    unique_id: str
+    taken_at: datetime
+    source_disk_id: str
+    source_unique_id: str | None
+    family_id: str
+    holds: Contents
+
+
 class ComputeOperation(Record, kw_only=True, omit_defaults=True):
     """A long-running operation of Compute, found at `…/locations/{location}/operations/{guid}` (machines)
     or `…/DiskOperations/{guid}` (disks and snapshots); `id` is that path."""
