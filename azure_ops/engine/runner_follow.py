@@ -20,11 +20,11 @@ from ..model import Job, JobKind, JobState, Phase
 from ..restore_outputs import outputs_of
 from ..services.throttling import LOOKING_LEAVES, leaving
 from .operations import JOB_PHASES, end_line, job_duration_s, job_error, job_signature, progress_line
+from .pace import Pace, patience_s
 from .watch_focus import jobs_budget
 
 if TYPE_CHECKING:
     from ..services.session import Session
-    from .pace import Pace
     from .submitted import Submitted
     from .watch import Watcher
 
@@ -156,7 +156,7 @@ class Follower:
     async def follow(self, entry: Entry) -> Entry:
         """To the end of its job, or of its ARM operation when it has no job."""
         signature: tuple[object, ...] = ()
-        missed = 0
+        missed = without_news = 0
         while True:
             try:
                 with leaving(LOOKING_LEAVES):
@@ -179,11 +179,14 @@ class Follower:
                 self._record(ended, f"{ended.phase}: {ended.message}", job)
                 return ended
             line = progress_line(job)
+            without_news = 0 if signature != job_signature(job) else without_news + 1
             if entry.phase is not Phase.RUNNING or entry.message != line or signature != job_signature(job):
                 text = line if signature != job_signature(job) else ""
                 signature = job_signature(job)
                 entry = _with(entry, phase=Phase.RUNNING, message=line, error=None)
                 self._record(entry, text or line, job)
+            if without_news:
+                await asyncio.sleep(self._pace.seconds(patience_s(without_news)))
 
     async def _with_outputs(self, entry: Entry, job: Job) -> Entry:
         """What it made, read once. That it cannot be read changes nothing about how it ended."""

@@ -65,7 +65,7 @@ async def test_a_vault_is_read_with_all_that_lists_do_not_tell(world: EngineWorl
     assert thin.read_at is None
     assert thin.redundancy == ""
     whole, none = await read(console, thin.id, thin.id.replace("rsv-weu", "rsv-none"))
-    assert (whole.redundancy, whole.cross_region_restore) == ("GeoRedundant", False)
+    assert (whole.redundancy, whole.cross_region_restore) == ("GeoRedundant", True)
     assert (whole.soft_delete, whole.soft_delete_days) == ("Enabled", 14)
     assert whole.subscription_name == "Contoso-Prod"
     assert whole.usage is not None

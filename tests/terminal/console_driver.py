@@ -56,7 +56,7 @@ class User:
         self.terminal.send(*keys)
 
     def opens_fleet(self) -> None:
-        self.sees("1 VMs (", "web-0", "? Help")
+        self.sees("1 VMs (", "app-0", "? Help")  # among the first rows of the smallest window
         self.sees_no_more("connecting to the engine")
         self.sees_no_more("… unread")
 

@@ -201,6 +201,45 @@ def test_a_bad_answer_leads_back_to_the_form(user: User, world: Emulator) -> Non
     assert posts(world, "/backup") == 1
 
 
+@pytest.mark.timeout(240)
+def test_two_operators_at_two_desks_press_the_same_key(world: Emulator, tmp_path: Path) -> None:
+    desks = [User(world, tmp_path / name, BIG) for name in ("one", "two")]
+    first, second = desks
+    try:
+        for desk in desks:
+            desk.opens_fleet()
+            desk.finds("web-02")
+            desk.presses("B")
+            desk.answers_form(1)
+            desk.sees("Go ahead")
+        world.set_speed(0)
+        first.presses("enter")
+        first.sees("On its way.")
+        first.terminal.wait_for(lambda _: posts(world, "/backup") == 1)
+        second.presses("enter")
+        second.sees("✖ failed      backup-now", "● running     Backup")
+        assert [request["status"] for request in world.requests()] == [202, 409]
+        second.presses("4", "enter")
+        second.sees("✖ failed", "a backup operation already runs on it", "next step:")
+        second.presses("escape")
+        assert second.ends() == 0
+    finally:
+        for desk in desks:
+            desk.close()
+
+
+def test_a_point_that_expires_while_the_form_is_open_leads_back_to_it(user: User, world: Emulator) -> None:
+    user.opens_fleet()
+    user.finds("web-02")
+    user.presses("D")
+    user.sees("Restore disks of web-02", "Show the plan")
+    world.advance(60 * 86_400)
+    user.presses(*["enter"] * 4)
+    user.sees("no such recovery point (any more)", "Choose another point")
+    assert "What is sent" not in user.terminal.text
+    assert world.requests() == []
+
+
 def test_an_early_fault_is_told_whole_on_a_small_screen(world: Emulator, tmp_path: Path) -> None:
     user = User(world, tmp_path, SMALL, "--subscription", "11111111-2222-3333-4444-555555555555")
     try:
