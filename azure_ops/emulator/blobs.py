@@ -4,6 +4,7 @@ lists and their differences, as the storage service answers. Nothing of a query 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -205,7 +206,8 @@ class Blobs:
         stop = end
         if fault is not None and fault.kind in ("cut", "reset"):
             stop = start + (end - start) // 2
-        await self._stream(response, _pieces(reading, start, stop, fault), pace)
+        with contextlib.suppress(ConnectionError):  # the client has what it wanted
+            await self._stream(response, _pieces(reading, start, stop, fault), pace)
         if fault is not None and fault.kind == "reset":
             replies.reset(http)
         elif fault is not None and fault.kind == "cut" and http.transport is not None:

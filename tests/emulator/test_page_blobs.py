@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -246,6 +248,18 @@ def test_other_faults_of_the_storage_service(clean: Emulator, blob: Blob) -> Non
     clean.fault("reset", path="/md-*")
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         blob.read(0, 4096)
+
+
+def test_a_client_that_leaves_in_the_middle_is_no_error(world: Emulator, blob: Blob) -> None:
+    parts = urlsplit(blob.address)
+    context = ssl.create_default_context(cafile=world.ca_file)
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=30)
+    connection.request("GET", f"{parts.path}?{parts.query}")
+    assert len(connection.getresponse().read(1 << 20)) == 1 << 20
+    connection.close()
+    for _ in range(20):
+        assert blob.read(0, 512).status == 206
+    assert "Traceback" not in world.log.read_text()
 
 
 def test_a_signature_outlives_a_restart(world: Emulator, blob: Blob) -> None:
