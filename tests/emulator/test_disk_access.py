@@ -162,14 +162,6 @@ def test_five_snapshots_of_a_family_can_be_read_at_a_time(world: Emulator) -> No
     open_blob(world, made[5])
 
 
-def test_a_disk_is_deleted_when_nobody_has_it(world: Emulator) -> None:
-    attached = resource(world, "disks", "web-01_OsDisk")["id"]
-    refused = world.request("DELETE", attached)
-    assert (refused.status, refused.error_code) == (409, "OperationNotAllowed")
-    missing = attached.replace("web-01_OsDisk", "nobody")
-    assert world.request("DELETE", missing).status == 204
-
-
 def test_a_grant_can_fail_and_leaves_nothing(world: Emulator) -> None:
     snapshot_id = resource(world, "snapshots", "web-01-os")["id"]
     world.fault("fail-step", operation="GrantAccess", step=1, code="InternalExecutionError")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from azure_ops.emulator.answers import Refusal
 from azure_ops.emulator.disks.image import PageRange
 from azure_ops.emulator.handlers.backup_restore_runs import start_restore
 from azure_ops.emulator.handlers.backup_runs import included_disk
@@ -134,6 +137,26 @@ def test_a_blank_disk_is_zeros_with_a_footer() -> None:
     small.world.store.save(blank)
     grant(small, blank.id)
     assert ranges(small, blank.id) == [PageRange(4 << 30, (4 << 30) + 512)]
+
+
+def test_a_disk_that_is_read_is_not_deleted() -> None:
+    small = small_world()
+    blank = Disk(
+        id=f"{COMPUTE}/disks/blank",
+        location="westeurope",
+        size_gb=4,
+        time_created=NOW,
+        unique_id="7b1f0a3c-0000-4000-8000-000000000009",
+    )
+    small.world.store.save(blank)
+    grant(small, blank.id)
+    with pytest.raises(Refusal, match="Call EndGetAccess before deleting the disk"):
+        ask(small, "DELETE", f"{blank.id}?api-version=2025-01-02")
+    ask(small, "POST", f"{blank.id}/endGetAccess?api-version=2025-01-02")
+    small.advance(2)
+    ask(small, "DELETE", f"{blank.id}?api-version=2025-01-02")
+    small.advance(5)
+    assert small.world.store.find(Disk, blank.id) is None
 
 
 def test_what_nobody_recorded_is_guessed_by_its_system() -> None:

@@ -13,8 +13,7 @@ from ..store import Event
 from ..world import World, happens
 from .compute_disks import GROUP, SUBSCRIPTION, disk_document, resource_id, scope_of, snapshot_document
 from .compute_operations import end_operation, operation_of, preempt_operations, start_operation
-from .disk_access import being_read
-from .disk_addresses import access_to
+from .disk_access import require_closed
 from .formats import agent_time, compute_time
 
 __all__ = ["ROUTES", "disk_document", "os_profile", "snapshot_document", "vm_document"]
@@ -218,8 +217,7 @@ def get_instance_view(ctx: Context) -> Answer:
 def start(ctx: Context) -> Answer:
     vm = find_vm(ctx)
     for disk_id in (vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)):
-        if access_to(ctx.world, disk_id) is not None:
-            raise being_read(disk_id, f"starting virtual machine '{vm.name}'")
+        require_closed(ctx.world, disk_id, f"starting virtual machine '{vm.name}'")
     return _change_power(ctx, vm, "starting", "running", 20)
 
 

@@ -70,37 +70,12 @@ def end_snapshot_access(ctx: Context) -> Answer:
     return end_access(ctx, _find(ctx, Snapshot, SNAPSHOTS))
 
 
-@ROUTES.delete(GROUP + "/disks/{name}", action=f"{DISKS}/delete")
-def delete_disk(ctx: Context) -> Answer:
-    disk = ctx.world.store.find(Disk, resource_id(ctx, DISKS, ctx.params["name"]))
-    if disk is None:
-        return Answer(204)
-    if access_to(ctx.world, disk.id) is not None:
-        raise being_read(disk.id, "deleting the disk")
-    if disk.managed_by is not None:
-        raise Refusal(
-            409,
-            "OperationNotAllowed",
-            f"Disk {disk.name} is attached to VM {disk.managed_by}.",
-        )
-    return Answer(202, None, start_operation(ctx, disk, 1.5, "compute.disk_deleted", disk_id=disk.id))
-
-
-@happens("compute.disk_deleted")
-def disk_deleted(world: World, event: Event) -> None:
-    operation = operation_of(world, event)
-    if operation is None:
+def require_closed(world: World, disk_id: str, doing: str) -> None:
+    """Raises the refusal of what an open access forbids."""
+    if access_to(world, disk_id) is None:
         return
-    disk = world.store.find(Disk, event.payload["disk_id"])
-    error = world.failure_at("DeleteDisk", event.payload["disk_id"], 1)
-    if disk is not None and error is None:
-        world.store.delete(disk)
-    end_operation(world, operation, error)
-
-
-def being_read(disk_id: str, doing: str) -> Refusal:
     name = disk_id.rsplit("/", 1)[-1]
-    return Refusal(
+    raise Refusal(
         409,
         "OperationNotAllowed",
         f"There is an active shared access signature outstanding for disk {name}. "
