@@ -23,7 +23,7 @@ HIDDEN = ("lost+found",)
 
 
 def entries_of(root: Path) -> list[dict[str, Any]]:
-    """Every entry below but `lost+found`, the root as an empty path. Names that are no UTF-8 have surrogates."""
+    """Every entry below but `lost+found`, the root with an empty path. What is no UTF-8 has surrogates."""
     top = os.fsencode(root)
     found = [_entry(top, b"")]
     for parent, folders, files in os.walk(top):
