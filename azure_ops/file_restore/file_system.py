@@ -45,8 +45,8 @@ class FileSystem(Protocol):
 
     def prefetch_names(self, directories: Iterable[int]) -> None: ...
 
-    def scan(self) -> Iterator[tuple[Entry, int]] | None:
-        """Every entry with its parent's id in one pass over the metadata, where the format allows it."""
+    def scan(self) -> Iterator[tuple[Name, int]] | None:
+        """Every name with its parent's id in one pass over the metadata, where the format allows it."""
 
 
 def read_runs(device_read: Device, runs: Iterable[tuple[int, int, int]], offset: int, length: int) -> bytes:

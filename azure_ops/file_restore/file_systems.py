@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from .devices import Device
 from .ext4 import Ext4
+from .fat import Fat
 from .file_system import FileSystem
+from .ntfs import Ntfs
 from .problems import NotReadable
+from .xfs import Xfs
 
 
 def open_file_system(kind: str, device: Device) -> FileSystem:
     if kind == "ext4":
         return Ext4(device)
+    if kind == "xfs":
+        return Xfs(device)
+    if kind == "NTFS":
+        return Ntfs(device)
+    if kind == "FAT":
+        return Fat(device)
     raise NotReadable(f"{kind} is not read")

@@ -149,10 +149,11 @@ class Journal:
     def _has_fast_commit(self, sequence: int) -> bool:
         if self._end == self._length:
             return False
-        tag, length = struct.unpack_from("<HH", self._read(self._end))
+        # The first block behind the log proper stays unused.
+        head = self._read(self._end + 1)
+        tag, length = struct.unpack_from("<HH", head)
         if tag != _FAST_COMMIT_HEAD or length < 8:
             return False
-        head = self._read(self._end)
         return bool(struct.unpack_from("<I", head, 8)[0] == sequence)
 
 

@@ -20,13 +20,13 @@ class Signature:
     reason: str = ""
 
 
-READABLE = {"ext4", "xfs", "NTFS", "FAT", "exFAT"}
+READABLE = {"ext4", "xfs", "NTFS", "FAT"}
 LVM2 = "LVM2 physical volume"
 _BY_MAGIC: list[tuple[int, bytes, Signature]] = [
     (0, b"LUKS\xba\xbe", Signature("LUKS", "encrypted", f"Encrypted with LUKS. {ILR}")),
     (3, b"-FVE-FS-", Signature("BitLocker", "encrypted", f"Encrypted with BitLocker. {ILR}")),
     (3, b"NTFS    ", Signature("NTFS", "readable")),
-    (3, b"EXFAT   ", Signature("exFAT", "readable")),
+    (3, b"EXFAT   ", Signature("exFAT", "unsupported", f"exFAT is not read. {ILR}")),
     (3, b"ReFS\0", Signature("ReFS", "unsupported", f"ReFS is not read. {ILR}")),
     (0, b"XFSB", Signature("xfs", "readable")),
     (65536 + 64, b"_BHRfS_M", Signature("btrfs", "unsupported", f"btrfs is not read. {ILR}")),

@@ -52,7 +52,7 @@ class Walk:
                         self.problems.append(f"{_shown(above)}: directories are nested too deeply")
                         continue
                     self._seen.add(item.id)
-                    queue.append((above + b"/" + item.name if above else item.name, item.id, depth + 1))
+                    queue.append((_join(above, item.name), item.id, depth + 1))
             yield found
 
     def _names(self, above: bytes, directory: int) -> Iterator[Name]:
@@ -80,16 +80,29 @@ class Walk:
     def search(self, start: int, path: bytes, matches: Callable[[bytes], bool]) -> Iterator[list[Hit]]:
         scan = self._system.scan()
         if scan is not None:
-            yield from _search_scanned(self._system, scan, start, path, matches, self._check)
+            yield from self._search_scanned(scan, _Scanned(start, path), matches)
             return
         for found in self.levels(start, path):
-            hits = [(above, item) for above, item in found if matches(item.name)]
-            for first in range(0, len(hits), DETAILS):
-                part = hits[first : first + DETAILS]
-                self._system.prefetch_entries([item.id for _, item in part])
-                yield [
-                    Hit(above + b"/" + item.name if above else item.name, self._entry(item)) for above, item in part
-                ]
+            hits = [(_join(above, item.name), item) for above, item in found if matches(item.name)]
+            yield from self._hits(hits)
+
+    def _search_scanned(
+        self, scan: Iterator[tuple[Name, int]], known: _Scanned, matches: Callable[[bytes], bool]
+    ) -> Iterator[list[Hit]]:
+        for number, (item, parent) in enumerate(scan):
+            known.learn(item, parent)
+            if matches(item.name):
+                known.wait(item, parent)
+            if number % 1024 == 1023:
+                self._check()
+                yield from self._hits(known.placed())
+        yield from self._hits(known.placed(last=True))
+
+    def _hits(self, hits: list[tuple[bytes, Name]]) -> Iterator[list[Hit]]:
+        for first in range(0, len(hits), DETAILS):
+            part = hits[first : first + DETAILS]
+            self._system.prefetch_entries([item.id for _, item in part])
+            yield [Hit(path, self._entry(item)) for path, item in part]
 
     def _entry(self, item: Name) -> Entry:
         try:
@@ -116,8 +129,7 @@ class Walk:
                     self._system.prefetch_entries([below.id for _, below in part])
                     for above, below in part:
                         self._check()
-                        path = above + b"/" + below.name if above else below.name
-                        yield self._planned(path, self._entry(below))
+                        yield self._planned(_join(above, below.name), self._entry(below))
         for problem in self.problems:
             yield Planned(b"", Entry(b"", 0, "unknown", problem=problem))
 
@@ -143,55 +155,41 @@ class Walk:
         return Planned(path, entry, content.runs, content.through_reader, xattrs)
 
 
-def _search_scanned(
-    system: FileSystem,
-    scan: Iterator[tuple[Entry, int]],
-    start: int,
-    path: bytes,
-    matches: Callable[[bytes], bool],
-    check: Callable[[], None],
-) -> Iterator[list[Hit]]:
-    """Hits of one pass over all entries; their paths are known once their directories have come by."""
-    directories: dict[int, tuple[int, bytes]] = {}
-    waiting: list[tuple[Entry, int]] = []
-    for number, (entry, parent) in enumerate(scan):
-        if number % 1024 == 0:
-            check()
-            if waiting:
-                hits, waiting = _placed(waiting, directories, start, path, False)
-                if hits:
-                    yield hits
-        if entry.kind == "directory":
-            directories[entry.id] = (parent, entry.name)
-        if matches(entry.name):
-            waiting.append((entry, parent))
-    hits, _ = _placed(waiting, directories, start, path, True)
-    yield hits
+class _Scanned:
+    """Paths of names that come in no order: known once their directories have come by."""
+
+    def __init__(self, start: int, path: bytes) -> None:
+        self._start = start
+        self._path = path
+        self._directories: dict[int, tuple[int, bytes]] = {}
+        self._waiting: list[tuple[Name, int]] = []
+
+    def learn(self, item: Name, parent: int) -> None:
+        if item.kind == "directory":
+            self._directories[item.id] = (parent, item.name)
+
+    def wait(self, item: Name, parent: int) -> None:
+        self._waiting.append((item, parent))
+
+    def placed(self, last: bool = False) -> list[tuple[bytes, Name]]:
+        found: list[tuple[bytes, Name]] = []
+        left: list[tuple[Name, int]] = []
+        for item, parent in self._waiting:
+            parts, at = [item.name], parent
+            while at != self._start and at in self._directories and len(parts) < DEEPEST:
+                at, name = self._directories[at]
+                parts.append(name)
+            if at == self._start:
+                whole = b"/".join(reversed(parts))
+                found.append((_join(self._path, whole), item))
+            elif not last and at not in self._directories:
+                left.append((item, parent))
+        self._waiting = left
+        return found
 
 
-def _placed(
-    waiting: list[tuple[Entry, int]],
-    directories: dict[int, tuple[int, bytes]],
-    start: int,
-    path: bytes,
-    last: bool,
-) -> tuple[list[Hit], list[tuple[Entry, int]]]:
-    hits: list[Hit] = []
-    left: list[tuple[Entry, int]] = []
-    for entry, parent in waiting:
-        parts, at = [entry.name], parent
-        while at != start and at in directories and len(parts) < DEEPEST:
-            above, name = directories[at]
-            if above == at:
-                break
-            parts.append(name)
-            at = above
-        if at == start:
-            whole = b"/".join(reversed(parts))
-            hits.append(Hit(path + b"/" + whole if path else whole, entry))
-        elif not last and at not in directories:
-            left.append((entry, parent))
-    return hits, left
+def _join(above: bytes, name: bytes) -> bytes:
+    return above + b"/" + name if above else name
 
 
 def bad(item: Name, exc: Exception) -> Entry:

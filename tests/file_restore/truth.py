@@ -68,7 +68,9 @@ def facts_of_folder(folder: Path) -> dict[bytes, Fact]:
 
 def _xattr_names(path: bytes) -> list[str]:
     try:
-        return os.listxattr(path, follow_symlinks=False)
+        names = os.listxattr(path, follow_symlinks=False)
+        # The kernel shows an access control list of XFS twice.
+        return [name for name in names if not name.startswith("trusted.SGI_ACL")]
     except OSError:
         return []
 
