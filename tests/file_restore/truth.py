@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import lzma
 import os
 import stat
 import subprocess
@@ -81,22 +83,31 @@ async def read_facts(images: Sequence[Path], volume: str) -> tuple[FileSystemInf
     facts: dict[bytes, Fact] = {}
     problems = []
     try:
-        async with Reader(disks) as reader:
+        async with Reader(disks) as reader, Reader(disks) as decoder:
             info = await reader.open(volume)
             async for items in reader.plan(volume, [(b"", info.root)]):
                 for item in items:
                     if item.entry.problem or item.entry.refused:
                         problems.append(f"{item.path!r}: {item.entry.problem}{item.entry.refused}")
                     elif item.path:
-                        facts[item.path] = await fact_of(disks, item)
+                        decoded = await decoded_digest(decoder, volume, item) if item.through_reader else ""
+                        facts[item.path] = await fact_of(disks, item, decoded)
             return info, facts, problems
     finally:
         await asyncio.gather(*(disk.close() for disk in disks))
 
 
-async def fact_of(disks: Sequence[Disk], item: Planned) -> Fact:
+async def decoded_digest(reader: Reader, volume: str, item: Planned) -> str:
+    digest, at = hashlib.sha256(), 0
+    while at < item.entry.size:
+        data = await reader.read(volume, item.entry.id, at, 1 << 20)
+        digest.update(data)
+        at += len(data)
+    return digest.hexdigest()
+
+
+async def fact_of(disks: Sequence[Disk], item: Planned, digest: str = "") -> Fact:
     entry = item.entry
-    digest = ""
     if entry.kind == "file" and not item.through_reader:
         digest = await digest_of(disks, item)
     return Fact(
@@ -147,12 +158,31 @@ def mounted(image: Path, folder: Path, options: str = "ro", kind: str = "") -> I
         subprocess.run(["umount", str(folder)], check=True, capture_output=True, timeout=30)
 
 
-def differences(expected: dict[bytes, Fact], found: dict[bytes, Fact]) -> list[str]:
+def differences(
+    expected: dict[bytes, Fact], found: dict[bytes, Fact], only: Sequence[str] = tuple(Fact.__dataclass_fields__)
+) -> list[str]:
     lines = [f"missing {path!r}" for path in expected.keys() - found.keys()]
     lines += [f"invented {path!r}" for path in found.keys() - expected.keys()]
     for path in expected.keys() & found.keys():
         one, other = expected[path], found[path]
-        for field in Fact.__dataclass_fields__:
+        for field in only:
             if getattr(one, field) != getattr(other, field):
                 lines.append(f"{path!r} {field}: {getattr(one, field)!r} != {getattr(other, field)!r}")
     return lines
+
+
+IMAGES = Path(__file__).with_name("images")
+
+
+def recorded(name: str) -> dict[bytes, Fact]:
+    """What `make_images` has seen below the kernel's mount."""
+    lines = json.loads(lzma.decompress((IMAGES / f"{name}.truth.json.xz").read_bytes()))
+    return {
+        os.fsencode(path): Fact(
+            *values[:7],
+            os.fsencode(values[7]),
+            values[8],
+            tuple((key, bytes.fromhex(value)) for key, value in values[9]),
+        )
+        for path, values in lines.items()
+    }
