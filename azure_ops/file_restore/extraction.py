@@ -10,8 +10,10 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from . import attributes
 from .destination import Conflict, Destination, cannot_write, leaves, safe_parts, shown
@@ -23,7 +25,9 @@ from .ranges import Fetch, Piece, fetches, pieces_of
 from .reader import Reader
 from .target import Target, Writer
 
+_T = TypeVar("_T")
 WORKERS = 12
+THREADS = 4
 WAVE = 20_000
 WAVE_RUNS = 200_000
 MOST_LOSSES = 10_000
@@ -108,6 +112,8 @@ class Extraction:
         self._running.set()
         self._report = Report()
         self.progress = Progress()
+        self._threads = futures.ThreadPoolExecutor(THREADS, "restore")
+        self._under_way: set[futures.Future[Any]] = set()
         self._number = 0
         self._places: dict[bytes, tuple[bytes, ...]] = {b"": ()}
         """Where each directory of the plan really is."""
@@ -155,6 +161,7 @@ class Extraction:
             if ledger is not None:
                 ledger.close()
             destination.close()
+            self._threads.shutdown(wait=False)
 
     async def _waves(
         self, planner: Reader, destination: Destination, ledger: Ledger, writer: Writer
@@ -251,13 +258,11 @@ class Extraction:
             self._finished(entry.size)
             return
         target = Target(number, parts, item)
-        pieces = [
-            piece
-            for piece in pieces_of(number, item.runs, [disk.source for disk in self._disks])
-            if not ledger.has_range(number, piece.offset, piece.length)
-        ]
         wave.targets[number] = target
-        wave.pieces += pieces
+        for piece in pieces_of(number, item.runs, [disk.source for disk in self._disks]):
+            for offset, length in ledger.missing(number, piece.offset, piece.length):
+                position = piece.position + offset - piece.offset
+                wave.pieces.append(Piece(piece.disk, position, length, number, offset))
 
     def _check_runs(self, item: Planned) -> None:
         """The reader is not trusted to stay within the disks and the file."""
@@ -299,7 +304,15 @@ class Extraction:
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         finally:
+            # Threads go on when their tasks are cancelled; what they write counts, too.
+            await asyncio.to_thread(futures.wait, list(self._under_way))
             writer.keep(wave.targets.values())
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        future = self._threads.submit(work, *arguments)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return await asyncio.wrap_future(future)
 
     async def _work(self, queue: Iterator[Fetch], wave: _Wave, writer: Writer) -> None:
         for fetch in queue:
@@ -308,7 +321,7 @@ class Extraction:
             data = await source.read(fetch.position, fetch.length, verified=True)
             self.progress.requests += 1
             self.progress.bytes_fetched += fetch.length
-            await self._finish(await asyncio.to_thread(writer.scatter, fetch, data, wave.targets), writer)
+            await self._finish(await self._in_thread(writer.scatter, fetch, data, wave.targets), writer)
             self._news()
 
     async def _decode(self, target: Target, writer: Writer, decoder: Reader) -> None:
@@ -320,14 +333,14 @@ class Extraction:
                 data = await decoder.read(self._volume, entry.id, at, _DECODED_AT_ONCE)
                 if not data:
                     raise FileRestoreError("it ends too early")
-                await asyncio.to_thread(writer.write, target, at, data)
+                await self._in_thread(writer.write, target, at, data)
                 at += len(data)
         except FileRestoreError as exc:
             target.failed = exc.title
 
     async def _finish(self, targets: list[Target], writer: Writer) -> None:
         if targets:
-            await asyncio.to_thread(_finish_all, targets, writer)
+            await self._in_thread(_finish_all, targets, writer)
         for target in targets:
             self._account(target)
 

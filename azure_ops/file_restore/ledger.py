@@ -61,10 +61,19 @@ class Ledger:
         self.done[number] = (os.fsdecode(path), digest, size)
         self._line({"done": number, "path": os.fsdecode(path), "sha256": digest, "size": size})
 
-    def has_range(self, number: int, offset: int, length: int) -> bool:
-        return any(
-            start <= offset and offset + length <= start + size for start, size in self.ranges.get(number, ())
-        )
+    def missing(self, number: int, offset: int, length: int) -> list[tuple[int, int]]:
+        """What of a range an earlier run has not put on this disk."""
+        found = []
+        end = offset + length
+        for start, size in sorted(self.ranges.get(number, ())):
+            if start + size <= offset or start >= end:
+                continue
+            if start > offset:
+                found.append((offset, start - offset))
+            offset = max(offset, start + size)
+        if offset < end:
+            found.append((offset, end - offset))
+        return found
 
     def wrote(self, number: int, offset: int, length: int) -> None:
         """Say so only once the bytes are on the disk."""

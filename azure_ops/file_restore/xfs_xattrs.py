@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from .problems import Damaged
-from .xfs_layout import LOCAL, Fork, Layout
+from .xfs_layout import EXTENTS, LOCAL, Fork, Layout
 
 _ROOT, _SECURE, _PARENT, _INCOMPLETE, _IN_PLACE = 0x2, 0x4, 0x8, 0x80, 0x1
 _NODE, _LEAF = {0xFEBE, 0x3EBE}, {0xFBEE, 0x3BEE}
@@ -16,7 +16,7 @@ _MOST_LEAVES = 65536
 
 
 def attributes(layout: Layout, fork: Fork | None) -> tuple[tuple[str, bytes], ...]:
-    if fork is None:
+    if fork is None or (fork.format == EXTENTS and not fork.extents):
         return ()
     found = _short(fork.raw) if fork.format == LOCAL else _leaves(layout, fork)
     answer = []
