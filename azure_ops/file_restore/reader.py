@@ -177,7 +177,7 @@ class Reader:
             start_new_session=True, limit=8 * LARGEST_NEED,
         )  # fmt: skip
         self.restarts += 1
-        kind, raw = await self._frame(self._process)
+        kind, raw = await self._frame(self._process, SILENCE_S)
         if kind != pipe.READY:
             raise _nonsense()
         self.isolation = msgspec.msgpack.decode(raw, type=pipe.Ready).isolation
@@ -192,11 +192,13 @@ class Reader:
         except ConnectionError:
             raise await self._died(process) from None
 
-    async def _frame(self, process: asyncio.subprocess.Process) -> tuple[int, bytes]:
+    async def _frame(
+        self, process: asyncio.subprocess.Process, silence_s: float | None = None
+    ) -> tuple[int, bytes]:
         if process.stdout is None:
             raise _nonsense()
         try:
-            async with asyncio.timeout(self._silence_s):
+            async with asyncio.timeout(silence_s or self._silence_s):
                 kind, length = pipe.HEADER.unpack(await process.stdout.readexactly(pipe.HEADER.size))
                 if length > pipe.LARGEST:
                     raise _nonsense()
