@@ -23,7 +23,9 @@ class Carry:
     """Keep setuid, setgid, sticky and capabilities: programs that run with other people's rights."""
 
 
-def apply(descriptor: int, entry: Entry, xattrs: tuple[tuple[str, bytes], ...], carry: Carry) -> Iterator[str]:
+def apply(
+    descriptor: int, entry: Entry, xattrs: tuple[tuple[str, bytes], ...], carry: Carry
+) -> Iterator[str]:
     """Sets all on an open file or directory, times last; yields what could not be carried."""
     if carry.owners and entry.uid is not None and entry.gid is not None:
         try:

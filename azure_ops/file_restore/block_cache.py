@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .byte_source import ByteSource, Range
+from .byte_source import ByteSource
+from .entries import Range
 from .problems import FileRestoreError
 
 BLOCK = 256 * 1024
@@ -66,7 +67,7 @@ class BlockCache:
         wanted = {
             index
             for offset, length in ranges
-            if 0 <= offset and 0 < length and offset + length <= self.size
+            if offset >= 0 and length > 0 and offset + length <= self.size
             for index in range(offset // BLOCK, (offset + length - 1) // BLOCK + 1)
         }
         room = self._most // 2 - len(self._coming)

@@ -12,10 +12,8 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
+from .entries import Range
 from .problems import FileRestoreError
-
-Range = tuple[int, int]
-"""Offset and length in bytes."""
 
 
 class ByteSource(Protocol):

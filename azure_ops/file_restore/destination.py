@@ -158,7 +158,9 @@ class Destination:
             return True
         raise AssertionError("names do not end")
 
-    def symlink(self, target: bytes, wanted: tuple[bytes, ...], conflict: Conflict) -> tuple[bytes, ...] | None:
+    def symlink(
+        self, target: bytes, wanted: tuple[bytes, ...], conflict: Conflict
+    ) -> tuple[bytes, ...] | None:
         above = self.directory(wanted[:-1])
         existing = self.status(wanted)
         if existing is not None:
@@ -177,7 +179,7 @@ class Destination:
         raise AssertionError("names do not end")
 
 
-def _names(name: bytes) -> "NameChoices":
+def _names(name: bytes) -> NameChoices:
     return NameChoices(name)
 
 
@@ -186,10 +188,12 @@ class NameChoices:
 
     def __init__(self, name: bytes) -> None:
         dot = name.rfind(b".")
-        self._stem, self._ending = (name[:dot], name[dot:]) if 0 < dot and len(name) - dot <= 16 else (name, b"")
+        self._stem, self._ending = (
+            (name[:dot], name[dot:]) if dot > 0 and len(name) - dot <= 16 else (name, b"")
+        )
         self._number = 0
 
-    def __iter__(self) -> "NameChoices":
+    def __iter__(self) -> NameChoices:
         return self
 
     def __next__(self) -> bytes:

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .byte_source import Range
-from .entries import BYTES, ZEROS, Run
+from .entries import BYTES, ZEROS, Range, Run
 from .problems import Damaged
 
 
@@ -78,9 +77,7 @@ class MappedDevice:
         found: list[Run] = []
         at = 0
         for start, part, piece in self._cover(offset, length):
-            below = (
-                piece.device.runs(piece.offset + start, part) if piece.device else [Run(0, part, ZEROS)]
-            )
+            below = piece.device.runs(piece.offset + start, part) if piece.device else [Run(0, part, ZEROS)]
             found += shifted(below, at)
             at += part
         return found

@@ -18,6 +18,8 @@ KIND_OF_TYPE: dict[int, Kind] = {
     0o010000: "fifo",
     0o140000: "socket",
 }
+Range = tuple[int, int]
+"""Offset and length in bytes."""
 ZEROS = -1
 BYTES = -2
 

@@ -10,7 +10,16 @@ from . import ext4_blocks, ext4_xattrs
 from .devices import Device, OverlaidDevice
 from .entries import BYTES, KIND_OF_TYPE, Entry, FileSystemInfo, Kind, Run
 from .ext4_layout import (
-    APPEND, COMPRESSED, ENCRYPTED, EXTENTS, IMMUTABLE, INCOMPAT_FILETYPE, INCOMPAT_RECOVER, INLINE, VERITY, Inode,
+    APPEND,
+    COMPRESSED,
+    ENCRYPTED,
+    EXTENTS,
+    IMMUTABLE,
+    INCOMPAT_FILETYPE,
+    INCOMPAT_RECOVER,
+    INLINE,
+    VERITY,
+    Inode,
     Layout,
 )  # fmt: skip
 from .file_system import LONGEST_TARGET, Content, Name, check_name, on_disks, read_runs
@@ -35,7 +44,13 @@ class Ext4:
         self._layout = layout
         self._inode = lru_cache(20_000)(layout.inode)
         self.info = FileSystemInfo(
-            _version(layout), layout.label, layout.uuid, layout.size, layout.block_size, ROOT, banners=tuple(banners)
+            _version(layout),
+            layout.label,
+            layout.uuid,
+            layout.size,
+            layout.block_size,
+            ROOT,
+            banners=tuple(banners),
         )
 
     def names(self, directory: int) -> Iterator[Name]:
@@ -208,7 +223,7 @@ def _replayed(layout: Layout, banners: list[str]) -> Layout:
     def place_of(number: int) -> int:
         for first, (count, place) in places.items():
             if first <= number < first + count:
-                return (place + number - first) * size
+                return int((place + number - first) * size)
         raise Damaged("the journal has a hole")
 
     def read(number: int) -> bytes:
@@ -219,11 +234,13 @@ def _replayed(layout: Layout, banners: list[str]) -> Layout:
         replay = Journal(inode.size, read, place_of).replay()
     except (Damaged, NotReadable) as exc:
         banners.append(
-            f"The journal was not replayed ({exc}): the last changes before this point may be missing or torn."
+            f"The journal was not replayed ({exc}): the last changes before this point may be missing."
         )
         return layout
     if replay.fast_commits:
-        banners.append("The journal ends with fast commits, which are not replayed: the last seconds are missing.")
+        banners.append(
+            "The journal ends with fast commits, which are not replayed: the last seconds are missing."
+        )
     if not replay.blocks:
         return layout
     banners.append(

@@ -96,15 +96,15 @@ class Layout:
         # With 1 KiB blocks and clusters the first block is 0 but the superblock is block 1.
         extra = 1 if self.block_size == 1024 and self.first_block == 0 else 0
         if not self.incompatible & _META_BG or number < self._first_meta:
-            return self.first_block + 1 + number + extra
+            return int(self.first_block + 1 + number + extra)
         group = number * self._per_block
         start = self.first_block + group * self.blocks_per_group
-        return start + self._has_superblock(group) + (extra if group == 0 else 0)
+        return int(start + self._has_superblock(group) + (extra if group == 0 else 0))
 
     def inode_table(self, group: int) -> int:
         table = self._tables.get(group)
         if table is None:
-            number, index = divmod(group, self._per_block)
+            number = group // self._per_block
             raw = self.device.read(self._descriptor_block(number) * self.block_size, self.block_size)
             first = number * self._per_block
             for within in range(self._per_block):
@@ -122,7 +122,7 @@ class Layout:
         if not 0 < number <= self.inode_count:
             raise Damaged(f"there is no inode {number}")
         group, index = divmod(number - 1, self.inodes_per_group)
-        return self.inode_table(group) * self.block_size + index * self.inode_size
+        return int(self.inode_table(group) * self.block_size + index * self.inode_size)
 
     def prefetch_inodes(self, numbers: Iterable[int]) -> None:
         places = set()
@@ -137,8 +137,8 @@ class Layout:
     def inode(self, number: int) -> Inode:
         raw = self.device.read(self.inode_place(number), self.inode_size)
         (
-            mode, uid, size, accessed, changed, modified, _, gid, links, sectors, flags, _, block, _, attributes,
-            size_high, _, sectors_high, attributes_high, uid_high, gid_high, _, _,
+            mode, uid, size, accessed, changed, modified, _, gid, links, sectors, flags, _, block,
+            _, attributes, size_high, _, sectors_high, attributes_high, uid_high, gid_high, _, _,
         ) = _INODE.unpack_from(raw)  # fmt: skip
         extra = struct.unpack_from("<H", raw, 128)[0] if self.inode_size > 128 else 0
         if extra > self.inode_size - 128:
@@ -151,8 +151,9 @@ class Layout:
         if mode & 0xF000 == 0x8000 or self.incompatible & _LARGEDIR:
             size |= size_high << 32
         return Inode(
-            number, mode, uid | uid_high << 16, gid | gid_high << 16, size, links, sectors | sectors_high << 32,
-            flags, block, attributes | attributes_high << 32, _time(accessed, accessed_x),
+            number, mode, uid | uid_high << 16, gid | gid_high << 16, size, links,
+            sectors | sectors_high << 32, flags, block, attributes | attributes_high << 32,
+            _time(accessed, accessed_x),
             _time(changed, changed_x), _time(modified, modified_x), created,
             raw[128 + extra :] if extra else b"",
         )  # fmt: skip

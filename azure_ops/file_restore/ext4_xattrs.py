@@ -39,10 +39,7 @@ def _entries(
             raise Damaged("the extended attributes are cut short")
         length, index, offset, inode, size = struct.unpack_from("<BBHII", raw, at)
         name = raw[at + 16 : at + 16 + length]
-        if inode:
-            value = inode_value(inode)[:size]
-        else:
-            value = raw[base + offset : base + offset + size]
+        value = inode_value(inode)[:size] if inode else raw[base + offset : base + offset + size]
         if len(value) != size:
             raise Damaged("an extended attribute is cut short")
         yield _PREFIX.get(index, f"unknown{index}.") + name.decode("utf-8", "surrogateescape"), value

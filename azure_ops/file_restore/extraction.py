@@ -48,14 +48,14 @@ class Options:
 class Progress:
     files: int = 0
     """Known by now; the plan grows while it is worked on."""
-    bytes: int = 0
+    size: int = 0
     files_done: int = 0
     bytes_done: int = 0
     bytes_fetched: int = 0
     requests: int = 0
     path: bytes = b""
     planned: bool = False
-    """The plan is whole: `files` and `bytes` do not grow any more."""
+    """The plan is whole: `files` and `size` do not grow any more."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Report:
     files: int = 0
     directories: int = 0
     links: int = 0
-    bytes: int = 0
+    size: int = 0
     bytes_fetched: int = 0
     requests: int = 0
     skipped: int = 0
@@ -212,9 +212,7 @@ class Extraction:
         else:
             self._take_file(number, item, parts, wave, destination, ledger, writer)
 
-    def _take_directory(
-        self, item: Planned, parts: tuple[bytes, ...], destination: Destination
-    ) -> None:
+    def _take_directory(self, item: Planned, parts: tuple[bytes, ...], destination: Destination) -> None:
         try:
             made = destination.make_directory(parts, self._options.conflict)
         except OSError as exc:
@@ -243,7 +241,7 @@ class Extraction:
             self._report.lost(item.path, exc.title)
             return
         self.progress.files += 1
-        self.progress.bytes += entry.size
+        self.progress.size += entry.size
         wave.entries += 1
         if entry.links > 1:
             self._first_of[entry.id] = None
@@ -275,7 +273,7 @@ class Extraction:
                 within = (
                     within
                     and 0 <= run.disk < len(self._disks)
-                    and 0 <= run.position
+                    and run.position >= 0
                     and run.position + run.length <= self._disks[run.disk].size
                 )
             if not within:
@@ -354,7 +352,7 @@ class Extraction:
             self._report.skipped += 1
         else:
             self._report.files += 1
-            self._report.bytes += entry.size
+            self._report.size += entry.size
             if entry.links > 1:
                 self._first_of[entry.id] = target.placed
         self.progress.path = target.item.path

@@ -1,4 +1,4 @@
-"""FAT12, FAT16 and FAT32 with long names. An entry's id is the place of its directory entry; the root's is 0."""
+"""FAT12, FAT16 and FAT32 with long names. An entry's id is the place of its directory entry, the root's 0."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Fat:
     def __init__(self, device: Device) -> None:
         self._device = device
         boot = device.read(0, 512)
-        sector, per_cluster, reserved, tables, root_entries, small_total = struct.unpack_from("<HBHBHH", boot, 11)
+        sector, per_cluster, reserved, tables, root_entries, small_total = struct.unpack_from(
+            "<HBHBHH", boot, 11
+        )
         table_sectors = struct.unpack_from("<H", boot, 22)[0]
         total = small_total or struct.unpack_from("<I", boot, 32)[0]
         wide = not table_sectors
@@ -49,8 +51,10 @@ class Fat:
         if self._bits > 12 and not self._next(1) & (1 << self._bits - (5 if wide else 1)):
             banners.append("The volume was in use when the point was made; what was open may be incomplete.")
         self.info = FileSystemInfo(
-            f"FAT{self._bits}", "" if label == "NO NAME" else label, f"{serial >> 16:04X}-{serial & 0xFFFF:04X}",
-            total * sector, self._cluster, ROOT, case_sensitive=False, has_owners=False, banners=tuple(banners),
+            f"FAT{self._bits}", "" if label == "NO NAME" else label,
+            f"{serial >> 16:04X}-{serial & 0xFFFF:04X}",
+            total * sector, self._cluster, ROOT, case_sensitive=False, has_owners=False,
+            banners=tuple(banners),
         )  # fmt: skip
 
     def _next(self, cluster: int) -> int:
@@ -215,7 +219,13 @@ def _name(raw: bytes, long: dict[int, bytes]) -> bytes:
 def _time(date: int, time: int, tenths: int) -> int | None:
     try:
         moment = datetime(
-            1980 + (date >> 9), date >> 5 & 15, date & 31, time >> 11, time >> 5 & 63, (time & 31) * 2, tzinfo=UTC
+            1980 + (date >> 9),
+            date >> 5 & 15,
+            date & 31,
+            time >> 11,
+            time >> 5 & 63,
+            (time & 31) * 2,
+            tzinfo=UTC,
         )
     except ValueError:
         return None

@@ -1,8 +1,8 @@
 """What the reader process gives up before it sees the first byte of a disk.
 
 Memory and processor time are bounded everywhere. On Linux a system call filter takes away network, other
-programs and opening or changing files; where the filter cannot be set, a network namespace of its own is tried.
-What took effect is told to the parent.
+programs and opening or changing files; where the filter cannot be set, a network namespace of its own is
+tried. What took effect is told to the parent.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _DENIED = {
         0xC000003E,
         # socket family, clone and exec, ptrace, kill, opening, changing names, mounting, keys, bpf
         (
-            41, 42, 43, 49, 50, 53, 56, 57, 58, 59, 62, 101, 2, 85, 76, 82, 83, 84, 86, 87, 88, 90, 92, 133, 155,
-            161, 165, 166, 200, 234, 248, 249, 250, 257, 258, 259, 263, 264, 265, 266, 268, 288, 304, 310, 311, 316,
-            321, 322, 323, 425, 434, 435, 437,
+            41, 42, 43, 49, 50, 53, 56, 57, 58, 59, 62, 101, 2, 85, 76, 82, 83, 84, 86, 87, 88, 90, 92, 133,
+            155, 161, 165, 166, 200, 234, 248, 249, 250, 257, 258, 259, 263, 264, 265, 266, 268, 288, 304,
+            310, 311, 316, 321, 322, 323, 425, 434, 435, 437,
         ),
     ),
     "aarch64": (
         0xC00000B7,
         (
-            198, 199, 200, 201, 202, 203, 220, 221, 117, 129, 130, 131, 56, 33, 34, 35, 36, 37, 38, 39, 40, 41, 45,
-            46, 51, 53, 54, 217, 218, 219, 242, 265, 270, 271, 276, 280, 281, 282, 425, 434, 435, 437,
+            198, 199, 200, 201, 202, 203, 220, 221, 117, 129, 130, 131, 56, 33, 34, 35, 36, 37, 38, 39, 40,
+            41, 45, 46, 51, 53, 54, 217, 218, 219, 242, 265, 270, 271, 276, 280, 281, 282, 425, 434, 435, 437,
         ),
     ),
 }  # fmt: skip
@@ -102,4 +102,3 @@ def _leave_network() -> bool:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     return any(libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWNET | _CLONE_NEWUSER))
-

@@ -138,13 +138,14 @@ class Journal:
     def _tail_fits(self, raw: bytes) -> bool:
         if not self._features & (_CSUM_2 | _CSUM_3):
             return True
-        return crc32c(bytes(4), crc32c(raw[:-4], self._seed)) == struct.unpack_from(">I", raw, len(raw) - 4)[0]
+        sum_ = crc32c(bytes(4), crc32c(raw[:-4], self._seed))
+        return bool(sum_ == struct.unpack_from(">I", raw, len(raw) - 4)[0])
 
     def _commit_fits(self, raw: bytes) -> bool:
         if not self._features & (_CSUM_2 | _CSUM_3):
             return True
         blank = raw[:16] + bytes(4) + raw[20:]
-        return crc32c(blank, self._seed) == struct.unpack_from(">I", raw, 16)[0]
+        return bool(crc32c(blank, self._seed) == struct.unpack_from(">I", raw, 16)[0])
 
     def _has_fast_commit(self, sequence: int) -> bool:
         if self._end == self._length:

@@ -47,7 +47,11 @@ class Ledger:
                             f"{self.path} belongs to another restore.", "Choose another folder, or remove it."
                         )
                     if "done" in line:
-                        self.done[int(line["done"])] = (str(line["path"]), str(line["sha256"]), int(line["size"]))
+                        self.done[int(line["done"])] = (
+                            str(line["path"]),
+                            str(line["sha256"]),
+                            int(line["size"]),
+                        )
                         self.ranges.pop(int(line["done"]), None)
                     elif "part" in line:
                         parts = self.ranges.setdefault(int(line["part"]), [])

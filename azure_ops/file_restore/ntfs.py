@@ -11,7 +11,18 @@ from .entries import BYTES, ZEROS, Entry, FileSystemInfo, Kind, Run
 from .file_system import LONGEST_TARGET, Content, Name
 from .lznt1 import decompress
 from .ntfs_records import (
-    COMPRESSED, DATA, ENCRYPTED, FILE_NAME, NUMBER, REPARSE, STANDARD, VOLUME, VOLUME_NAME, Attribute, Record, Volume,
+    COMPRESSED,
+    DATA,
+    ENCRYPTED,
+    FILE_NAME,
+    NUMBER,
+    REPARSE,
+    STANDARD,
+    VOLUME,
+    VOLUME_NAME,
+    Attribute,
+    Record,
+    Volume,
 )  # fmt: skip
 from .problems import Damaged, NotReadable
 
@@ -32,8 +43,9 @@ class Ntfs:
         about = volume.record(_VOLUME)
         label = b"".join(part.value or b"" for part in volume.parts(about, VOLUME_NAME))
         self.info = FileSystemInfo(
-            "NTFS", label.decode("utf-16-le", "replace"), f"{volume.serial:016x}", volume.size, volume.cluster,
-            root.sequence << 48 | _ROOT, case_sensitive=False, has_owners=False, banners=tuple(_banners(volume, about)),
+            "NTFS", label.decode("utf-16-le", "replace"), f"{volume.serial:016x}", volume.size,
+            volume.cluster, root.sequence << 48 | _ROOT, case_sensitive=False, has_owners=False,
+            banners=tuple(_banners(volume, about)),
         )  # fmt: skip
 
     def _record(self, identity: int) -> Record:
@@ -84,12 +96,15 @@ class Ntfs:
         if not data or data[0].value is not None:
             return 0
         runs = self._volume.runs(data)
-        return sum(count for _, count, place in runs if place is not None) * self._volume.cluster
+        return int(sum(count for _, count, place in runs if place is not None) * self._volume.cluster)
 
     def _streams(self, record: Record) -> list[Attribute]:
         records = [record, *self._volume.extensions(record)]
         return [
-            part for one in records for part in one.attributes if part.type == DATA and part.name and not part.first
+            part
+            for one in records
+            for part in one.attributes
+            if part.type == DATA and part.name and not part.first
         ]
 
     def _data(self, identity: int) -> list[Attribute]:
@@ -157,11 +172,11 @@ class Ntfs:
 
     def xattrs(self, identity: int) -> tuple[tuple[str, bytes], ...]:
         """Alternate streams, named as other systems name them; large ones are left out and noted."""
-        found = []
-        for part in self._streams(self._record(identity)):
-            if part.size <= _LARGEST_STREAM and not part.flags & (COMPRESSED | ENCRYPTED):
-                found.append((f"user.{part.name}", self._volume.read([part], 0, part.size)))
-        return tuple(found)
+        return tuple(
+            (f"user.{part.name}", self._volume.read([part], 0, part.size))
+            for part in self._streams(self._record(identity))
+            if part.size <= _LARGEST_STREAM and not part.flags & (COMPRESSED | ENCRYPTED)
+        )
 
     def prefetch_entries(self, identities: Iterable[int]) -> None:
         places = set()
@@ -230,9 +245,9 @@ def _time(value: int) -> int:
 
 def _banners(volume: Volume, about: Record) -> Iterator[str]:
     information = volume.parts(about, VOLUME)
-    if information and information[0].value and len(information[0].value) >= 12:
-        if struct.unpack_from("<H", information[0].value, 10)[0] & _DIRTY:
-            yield "Windows had marked this volume for a check (dirty) when the point was made."
+    value = (information[0].value if information else None) or b""
+    if len(value) >= 12 and struct.unpack_from("<H", value, 10)[0] & _DIRTY:
+        yield "Windows had marked this volume for a check (dirty) when the point was made."
     try:
         clean = _log_is_closed(volume)
     except (Damaged, struct.error):
@@ -240,8 +255,8 @@ def _banners(volume: Volume, about: Record) -> Iterator[str]:
         return
     if not clean:
         yield (
-            "The volume was in use and its log ($LogFile) is not replayed: changes of the last moments before "
-            "this point may be missing or torn."
+            "The volume was in use and its log ($LogFile) is not replayed: changes of the last moments "
+            "before this point may be missing or torn."
         )
 
 

@@ -91,7 +91,7 @@ class Volume:
         at = number * self.record_size
         for start, length, place in self._table:
             if start <= at < start + length:
-                return place + at - start
+                return int(place + at - start)
         raise Damaged(f"there is no record {number}")
 
     def table_pieces(self) -> list[tuple[int, int, int]]:

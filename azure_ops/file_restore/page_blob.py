@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import Unreachable
-from .byte_source import Range
+from .entries import Range
 from .gate import Gate
 from .problems import AccessExpired, FileRestoreError
 
@@ -54,7 +54,7 @@ class PageBlob:
         tls: ssl.SSLContext | None = None,
         pause_s: float = 0.2,
     ) -> None:
-        """`name` is what people read; `token` gives a bearer token where the disk asks for one beside the SAS."""
+        """`name` is what people read; `token` gives a bearer token where a disk wants one beside the SAS."""
         if urlsplit(address).scheme != "https":
             raise FileRestoreError(f"The address of {name} is not an https one.", resource=name)
         self._address = address
@@ -160,7 +160,7 @@ class PageBlob:
                 return
             for start, end in _PAGE_RANGE.findall(body):
                 low, high = int(start), int(end) + 1
-                if ends and low < ends[-1] or high <= low:
+                if (ends and low < ends[-1]) or high <= low:
                     return
                 if ends and low == ends[-1]:
                     ends[-1] = high
@@ -240,7 +240,7 @@ class PageBlob:
                 )
             if status not in _RETRIED:
                 raise FileRestoreError(
-                    f"{self._name}: the server refuses to give its bytes ({status} {code or 'without a reason'}).",
+                    f"{self._name}: the server refuses to give its bytes ({status} {code or 'no reason'}).",
                     "The snapshot or its access may be gone; choose the point again.",
                     code=code,
                     status=status,
@@ -292,7 +292,7 @@ class PageBlob:
 
     def _expired(self, code: str, status: int) -> AccessExpired:
         return AccessExpired(
-            f"{self._name}: access to its bytes has expired or was taken back ({status} {code or 'no reason'}).",
+            f"{self._name}: access to its bytes has ended ({status} {code or 'no reason'}).",
             "Choose the point again; what is there is not fetched again.",
             code=code,
             status=status,

@@ -51,7 +51,7 @@ def _is_whole(header: bytes) -> bool:
     if not 92 <= length <= 512:
         return False
     blank = header[:16] + bytes(4) + header[20:92]
-    return length != 92 or zlib.crc32(blank) == checksum
+    return bool(length != 92 or zlib.crc32(blank) == checksum)
 
 
 def _gpt_entries(disk: Device, header: bytes, sector: int) -> list[Partition]:

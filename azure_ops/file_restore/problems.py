@@ -18,7 +18,7 @@ class AccessExpired(FileRestoreError):
 
 
 class Damaged(Exception):
-    """Inside the reader: what is on the disk contradicts itself. Becomes one bad entry, or a refused volume."""
+    """Inside the reader: the disk contradicts itself. Becomes one bad entry, or a refused volume."""
 
 
 class NotReadable(Exception):

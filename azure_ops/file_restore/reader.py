@@ -1,4 +1,4 @@
-"""The door to the files on some disks: starts the reader process, serves it blocks, ends it when it misbehaves.
+"""The door to the files on some disks: starts the reader process, serves it blocks, ends it if it misbehaves.
 
 One call at a time; whoever copies while somebody browses takes a reader of his own over the same disks.
 """
@@ -6,6 +6,7 @@ One call at a time; whoever copies while somebody browses takes a reader of his 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -92,7 +93,9 @@ class Reader:
         async for part in self._call(pipe.Call("search", volume, (directory,), path, pattern)):
             yield part.hits, part.problem
 
-    async def plan(self, volume: str, ticked: Sequence[tuple[bytes, int]]) -> AsyncIterator[tuple[Planned, ...]]:
+    async def plan(
+        self, volume: str, ticked: Sequence[tuple[bytes, int]]
+    ) -> AsyncIterator[tuple[Planned, ...]]:
         """Names and ids of what is ticked → all of it, with the places of every byte."""
         names = b"/".join(name for name, _ in ticked)
         call = pipe.Call("plan", volume, tuple(number for _, number in ticked), names)
@@ -137,7 +140,7 @@ class Reader:
             async with asyncio.timeout(2):
                 await self._send(process, pipe.CANCEL, b"")
                 while True:
-                    kind, raw = await self._frame(process)
+                    kind, _ = await self._frame(process)
                     if kind in (pipe.END, pipe.ERROR):
                         return
                     if kind == pipe.NEED:
@@ -228,10 +231,8 @@ class Reader:
         if process is None:
             return
         if process.returncode is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            except ProcessLookupError:
-                pass
         await process.wait()
 
 

@@ -1,7 +1,7 @@
-"""The process that parses: `python -m azure_ops.file_restore.reader_process SIZE…`, started by `reader.Reader`.
+"""The process that parses (`python -m azure_ops.file_restore.reader_process SIZE…`), started by `Reader`.
 
-It has no credentials, no network and no files, only two pipes: calls come in, blocks of the disks are asked for,
-answers go out. Whatever a parser raises becomes one bad entry or a refused call.
+It has no credentials, no network and no files, only two pipes: calls come in, blocks of the disks are asked
+for, answers go out. Whatever a parser raises becomes one bad entry or a refused call.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from typing import Any
 import msgspec
 
 from . import isolation, pipe
-from .byte_source import Range
 from .devices import inside
-from .entries import Run
+from .entries import Range, Run
 from .problems import Cancelled, Damaged, NotReadable
 from .serving import Desk
 
@@ -149,7 +148,7 @@ class RemoteDisk:
         wanted = {
             index
             for offset, length in ranges
-            if 0 <= offset and 0 < length and offset + length <= self._size
+            if offset >= 0 and length > 0 and offset + length <= self._size
             for index in range(offset // BLOCK, (offset + length - 1) // BLOCK + 1)
             if index not in self._blocks
         }

@@ -9,7 +9,7 @@ from itertools import islice
 
 from . import file_systems, pipe, volumes
 from .devices import Device
-from .entries import Entry, Hit, Planned
+from .entries import Entry, Planned
 from .file_system import FileSystem, Name
 from .problems import Cancelled, Damaged, NotReadable
 from .walk import Walk, bad

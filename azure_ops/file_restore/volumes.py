@@ -1,4 +1,4 @@
-"""What is on the opened disks: partitions, logical volumes, file systems, and what cannot be read, by name."""
+"""What is on the opened disks: partitions, logical volumes, file systems; what is not read, by name."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def scan(disks: list[Device]) -> dict[str, Found]:
     return found
 
 
-def _scan_disk(
-    key: str, disk: Device, found: dict[str, Found], physical: list[lvm.PhysicalVolume]
-) -> None:
+def _scan_disk(key: str, disk: Device, found: dict[str, Found], physical: list[lvm.PhysicalVolume]) -> None:
     head = disk.read(0, min(HEAD, disk.size))
     for offset, magic, reason in _FOREIGN:
         if head[offset : offset + len(magic)] == magic:

@@ -134,7 +134,8 @@ class Walk:
             yield Planned(b"", Entry(b"", 0, "unknown", problem=problem))
 
     def _planned(self, path: bytes, entry: Entry) -> Planned:
-        content, xattrs, notes = Content(()), (), entry.notes
+        content, notes = Content(()), entry.notes
+        xattrs: tuple[tuple[str, bytes], ...] = ()
         if entry.problem:
             return Planned(path, entry)
         try:

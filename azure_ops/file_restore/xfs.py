@@ -42,7 +42,9 @@ class Xfs:
                 problem = str(exc)
         if inode.data.format == -1:
             refused = "on the realtime device of XFS, which is not read"
-        notes = [text for bit, text in ((IMMUTABLE, "immutable"), (APPEND, "append only")) if inode.flags & bit]
+        notes = [
+            text for bit, text in ((IMMUTABLE, "immutable"), (APPEND, "append only")) if inode.flags & bit
+        ]
         return Entry(
             name, identity, kind, inode.size, inode.mode & 0o7777, inode.uid, inode.gid, inode.modified_ns,
             inode.accessed_ns, inode.changed_ns, inode.created_ns, inode.links, target,

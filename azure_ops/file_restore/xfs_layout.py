@@ -87,11 +87,11 @@ class Layout:
         group, within = block >> self._group_log, block & (1 << self._group_log) - 1
         if group >= self.groups or within >= self.group_blocks:
             raise Damaged("a block lies outside of the volume")
-        return (group * self.group_blocks + within) * self.block_size
+        return int((group * self.group_blocks + within) * self.block_size)
 
     def inode_place(self, number: int) -> int:
         block, index = number >> self._inodes_log, number & (1 << self._inodes_log) - 1
-        return self.place(block) + index * self.inode_size
+        return int(self.place(block) + index * self.inode_size)
 
     def prefetch_inodes(self, numbers: Iterable[int]) -> None:
         places = set()

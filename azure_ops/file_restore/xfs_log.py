@@ -93,4 +93,4 @@ def _head(log: _Log) -> int:
             low = middle
         else:
             high = middle
-    return high
+    return int(high)

@@ -10,7 +10,10 @@ from .xfs_layout import EXTENTS, LOCAL, Fork, Layout
 
 _ROOT, _SECURE, _PARENT, _INCOMPLETE, _IN_PLACE = 0x2, 0x4, 0x8, 0x80, 0x1
 _NODE, _LEAF = {0xFEBE, 0x3EBE}, {0xFBEE, 0x3BEE}
-_ACLS = {"trusted.SGI_ACL_FILE": "system.posix_acl_access", "trusted.SGI_ACL_DEFAULT": "system.posix_acl_default"}
+_ACLS = {
+    "trusted.SGI_ACL_FILE": "system.posix_acl_access",
+    "trusted.SGI_ACL_DEFAULT": "system.posix_acl_default",
+}
 _LONGEST = 64 * 1024
 _MOST_LEAVES = 65536
 
@@ -84,9 +87,7 @@ def _leaves(layout: Layout, fork: Fork) -> Iterator[tuple[int, bytes, bytes]]:
             break
 
 
-def _entry(
-    layout: Layout, raw: bytes, index: int, flags: int, block: object
-) -> tuple[int, bytes, bytes]:
+def _entry(layout: Layout, raw: bytes, index: int, flags: int, block: object) -> tuple[int, bytes, bytes]:
     if flags & _IN_PLACE:
         length, name_length = struct.unpack_from(">HB", raw, index)
         at = index + 3

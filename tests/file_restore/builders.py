@@ -8,9 +8,8 @@ import zlib
 from collections.abc import Iterable
 
 from azure_ops.file_restore import lvm
-from azure_ops.file_restore.byte_source import Range
 from azure_ops.file_restore.devices import inside
-from azure_ops.file_restore.entries import Run
+from azure_ops.file_restore.entries import Range, Run
 
 SECTOR = 512
 
@@ -45,7 +44,11 @@ def gpt(size: int, partitions: list[tuple[str, int, int, str]], sector: int = SE
     disk = bytearray(size)
     table = bytearray(128 * 128)
     for number, (kind, first, count, name) in enumerate(partitions):
-        entry = uuid.UUID(kind).bytes_le + uuid.uuid4().bytes_le + struct.pack("<QQQ", first, first + count - 1, 0)
+        entry = (
+            uuid.UUID(kind).bytes_le
+            + uuid.uuid4().bytes_le
+            + struct.pack("<QQQ", first, first + count - 1, 0)
+        )
         entry += name.encode("utf-16-le").ljust(72, b"\0")
         table[number * 128 : (number + 1) * 128] = entry
     last = size // sector - 1
@@ -59,7 +62,9 @@ def gpt(size: int, partitions: list[tuple[str, int, int, str]], sector: int = SE
     return disk
 
 
-def mbr(size: int, partitions: list[tuple[int, int, int]], at: int = 0, disk: bytearray | None = None) -> bytearray:
+def mbr(
+    size: int, partitions: list[tuple[int, int, int]], at: int = 0, disk: bytearray | None = None
+) -> bytearray:
     """(type, first sector, sectors), up to four, in the sector `at`."""
     disk = bytearray(size) if disk is None else disk
     for number, (kind, first, count) in enumerate(partitions):
@@ -69,7 +74,9 @@ def mbr(size: int, partitions: list[tuple[int, int, int]], at: int = 0, disk: by
     return disk
 
 
-def physical_volume(disk: bytearray, identity: str, text: str, *, area: int = 4096, room: int = 65536, at: int = 512) -> None:
+def physical_volume(
+    disk: bytearray, identity: str, text: str, *, area: int = 4096, room: int = 65536, at: int = 512
+) -> None:
     """Writes label, header and the group's description; the text begins at `at` of its ring."""
     disk[SECTOR : SECTOR + 32] = b"LABELONE" + struct.pack("<QIII", 1, 0, 32, 0x204D564C) + b" 001"
     disk[SECTOR + 24 : SECTOR + 32] = b"LVM2 001"

@@ -27,7 +27,9 @@ MIB = 1 << 20
 
 
 def run(*words: str | Path) -> str:
-    done = subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [str(word) for word in words], check=True, capture_output=True, text=True, timeout=60
+    )
     return done.stdout
 
 
@@ -55,7 +57,13 @@ def fill(root: Path, seed: int) -> None:
         deep = deep / f"level{number}"
         deep.mkdir()
     (deep / "bottom").write_text("down here\n")
-    for name in (b"\xff\xfe not utf-8", b"esc\x1b[31m", "ümläut \u202e bidi".encode(), b"n" * 255, b"two\nlines"):
+    for name in (
+        b"\xff\xfe not utf-8",
+        b"esc\x1b[31m",
+        "ümläut \u202e bidi".encode(),
+        b"n" * 255,
+        b"two\nlines",
+    ):
         Path(os.fsdecode(os.fsencode(root) + b"/" + name)).write_bytes(name)
     (root / "short link").symlink_to("etc/fstab")
     (root / "long link").symlink_to("x" * 900)
@@ -103,7 +111,15 @@ def file_system(work: Path, kind: str, size: int, *options: str) -> Path:
 
 
 def put(disk: Path, offset: int, part: Path) -> None:
-    run("dd", f"if={part}", f"of={disk}", "bs=64K", "conv=notrunc,sparse", f"seek={offset}", "oflag=seek_bytes")
+    run(
+        "dd",
+        f"if={part}",
+        f"of={disk}",
+        "bs=64K",
+        "conv=notrunc,sparse",
+        f"seek={offset}",
+        "oflag=seek_bytes",
+    )
 
 
 def fat(work: Path) -> Path:
@@ -127,7 +143,21 @@ def fat(work: Path) -> Path:
 
 def ubuntu(work: Path) -> None:
     """GPT with a boot loader, an EFI system partition and ext4, as Ubuntu's images in Azure."""
-    root = file_system(work, "ext4", 40 * MIB, "-q", "-F", "-L", "cloudimg-rootfs", "-b", "4096", "-O", "inline_data", "-I", "256")
+    root = file_system(
+        work,
+        "ext4",
+        40 * MIB,
+        "-q",
+        "-F",
+        "-L",
+        "cloudimg-rootfs",
+        "-b",
+        "4096",
+        "-O",
+        "inline_data",
+        "-I",
+        "256",
+    )
     with mounted(root, work / "mount", "rw") as folder:
         fill(folder, 1)
     with mounted(root, work / "mount", "ro") as folder:
@@ -179,7 +209,9 @@ def rhel(work: Path) -> None:
     for disk in disks:
         with open(disk, "wb") as file:
             file.truncate(200 * MIB)
-    config = 'devices { filter=["a|^/dev/loop|","r|.*|"] } global { use_lvmlockd=0 } activation { udev_sync=0 }'
+    config = (
+        'devices { filter=["a|^/dev/loop|","r|.*|"] } global { use_lvmlockd=0 } activation { udev_sync=0 }'
+    )
     with looped(disks[0]) as first, looped(disks[1]) as second:
         run("pvcreate", "-ff", "-y", "--config", config, first, second)
         run("vgcreate", "-s", "4M", "--config", config, "rhel", first, second)
@@ -239,7 +271,11 @@ def windows(work: Path) -> None:
     with open(disk, "wb") as file:
         file.truncate(26 * MIB)
     subprocess.run(
-        ["sfdisk", "-q", str(disk)], input="label: dos\nstart=2048,type=7\n", text=True, check=True, timeout=30
+        ["sfdisk", "-q", str(disk)],
+        input="label: dos\nstart=2048,type=7\n",
+        text=True,
+        check=True,
+        timeout=30,
     )
     put(disk, MIB, part)
     ship(disk)

@@ -1,8 +1,8 @@
-"""A page blob endpoint of one's own: HTTPS, ranges, page lists, hashes, signatures, latency, and faults on demand.
+"""A page blob endpoint: HTTPS, ranges, page lists, hashes, signatures, latency, and faults on demand.
 
     python -m tests.file_restore.range_server IMAGE FOLDER [--latency-ms N] [--megabytes-per-connection N]
 
-Prints one line of JSON when it listens. `POST /control` sets faults, signatures and latency; `GET /figures` counts.
+Prints one line of JSON when it listens. `POST /control` sets faults and more; `GET /figures` counts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
@@ -215,7 +217,9 @@ class Connection:
             blob.figures["requests"] += 1
             blob.figures["bytes"] += len(body)
         if fault.get("kind") == "short":
-            self._channel.sendall(f"HTTP/1.1 206 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2])
+            self._channel.sendall(
+                f"HTTP/1.1 206 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2]
+            )
             return False
         self._send(206 if wanted else 200, body, answer)
         return True
@@ -247,7 +251,14 @@ class RangeServer:
     """The server as a process, for tests and measurements."""
 
     def __init__(self, image: Path, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tests.file_restore.range_server", str(image), str(folder), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.file_restore.range_server",
+            str(image),
+            str(folder),
+            *arguments,
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         ready = json.loads(self.process.stdout.readline())

@@ -70,7 +70,9 @@ async def test_a_whole_file_system_is_restored(
         report = await Extraction(
             disks, volume, await ticked(disks, volume, b"/"), tmp_path / "out", EVERYTHING
         ).run()
-    expected = {path: fact for path, fact in recorded(truth).items() if fact.kind not in ("fifo", "character device")}
+    expected = {
+        path: fact for path, fact in recorded(truth).items() if fact.kind not in ("fifo", "character device")
+    }
     found = without_ledger(facts_of_folder(tmp_path / "out"))
     if IS_ROOT:
         assert not differences(expected, found)
@@ -85,8 +87,8 @@ async def test_a_whole_file_system_is_restored(
 async def test_what_is_not_carried_is_listed(image: Image, tmp_path: Path) -> None:
     async with disks_of(image("ubuntu.img")) as disks:
         report = await Extraction(
-            disks, "disk0/p3", await ticked(disks, "disk0/p3", b"program", b"outside", b"up", b"etc/fstab", b"hard"),
-            tmp_path, Options(carry=Carry(owners=False)),
+            disks, "disk0/p3", await ticked(disks, "disk0/p3", b"program", b"outside", b"up", b"etc/fstab",
+            b"hard"), tmp_path, Options(carry=Carry(owners=False)),
         ).run()  # fmt: skip
     assert stat.S_IMODE((tmp_path / "program").stat().st_mode) == 0o755
     assert "program: not carried: special mode 6000" in report.losses
@@ -157,7 +159,13 @@ async def test_names_that_lead_elsewhere_are_left_out(image: Image, tmp_path: Pa
 def test_where_links_lead() -> None:
     assert not leaves(b"a/b", b"../c")
     assert not leaves(b"a/b", b"c/../d")
-    for path, target in ((b"a", b"../c"), (b"a/b", b"../../c"), (b"a", b"/x"), (b"a/b", b"x/../../../y"), (b"a", b"C:\\x")):
+    for path, target in (
+        (b"a", b"../c"),
+        (b"a/b", b"../../c"),
+        (b"a", b"/x"),
+        (b"a/b", b"x/../../../y"),
+        (b"a", b"C:\\x"),
+    ):
         assert leaves(path, target)
 
 
@@ -209,7 +217,9 @@ async def remote(server: RangeServer) -> AsyncIterator[list[Disk]]:
         await disk.close()
 
 
-async def test_cancelled_and_gone_on_with(big: tuple[Path, Path], server: RangeServer, tmp_path: Path) -> None:
+async def test_cancelled_and_gone_on_with(
+    big: tuple[Path, Path], server: RangeServer, tmp_path: Path
+) -> None:
     source, _ = big
     server.control(latency_s=0.02)
     async with remote(server) as disks:
@@ -297,7 +307,9 @@ async def test_bytes_that_go_bad_on_the_way_are_never_written(
     source, _ = big
     async with remote(server) as disks:
         wanted = await ticked(disks, "disk0", b"small")
-        server.control(latency_s=0, faults=[{"kind": "corrupt", "times": 1}, {"kind": "reset"}, {"kind": "short"}])
+        server.control(
+            latency_s=0, faults=[{"kind": "corrupt", "times": 1}, {"kind": "reset"}, {"kind": "short"}]
+        )
         await Extraction(disks, "disk0", wanted, tmp_path).run()
     assert same_tree(source / "small", tmp_path / "small")
 

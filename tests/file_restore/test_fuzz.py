@@ -148,7 +148,11 @@ def main(count: int) -> None:
                 one = time.monotonic()
                 ends[trial(disks, key, places, random.Random(number))] += 1
                 slowest = max(slowest, time.monotonic() - one)
-            print(f"{names[0]} {key}: {dict(ends)}, slowest {slowest:.2f} s, all {time.monotonic() - begun:.0f} s", flush=True)
+            print(
+                f"{names[0]} {key}: {dict(ends)}, slowest {slowest:.2f} s,"
+                f" all {time.monotonic() - begun:.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from .truth import Fact, differences, read_facts, recorded
 WHOLE = tuple(Fact.__dataclass_fields__)
 WITHOUT_OWNERS = ("kind", "size", "modified_ns", "target", "digest", "links", "xattrs")
 CONTENT = ("kind", "size", "digest")
+BOTTOM = b"/".join(b"level%d" % number for number in range(20)) + b"/bottom"
 Image = Callable[[str], Path]
 
 
@@ -71,7 +72,7 @@ async def test_volumes_are_told_apart(image: Image) -> None:
     [
         (["ubuntu.img"], "disk0/p3", "FSTAB", {b"etc/fstab"}),
         (["ubuntu.img"], "disk0/p3", "entry-001?.conf", {b"many/entry-001%d.conf" % n for n in range(10)}),
-        (["rhel-a.img", "rhel-b.img"], "rhel/root", "bott*", {b"/".join(b"level%d" % n for n in range(20)) + b"/bottom"}),
+        (["rhel-a.img", "rhel-b.img"], "rhel/root", "bott*", {BOTTOM}),
         (["windows.img"], "disk0/p1", "notes", {b"Users/admin/notes.txt"}),
         (["windows.img"], "disk0/p1", "entry 0007*", {b"many/entry 0007.log"}),
     ],

@@ -1,4 +1,4 @@
-"""File systems made now by the real tools, in many variants, against the kernel's mount. As root, where installed."""
+"""File systems made now by the real tools against the kernel's mount; as root, where installed."""
 
 from __future__ import annotations
 

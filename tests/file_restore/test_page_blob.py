@@ -68,7 +68,9 @@ async def test_ranges_in_parallel_are_the_bytes(server: RangeServer, content: by
     rng = random.Random(1)
     async with opened(server) as blob:
         assert blob.size == SIZE
-        places = [(at := rng.randrange(SIZE), rng.randrange(1, min(6 * MIB, SIZE - at) + 1)) for _ in range(30)]
+        places = [
+            (at := rng.randrange(SIZE), rng.randrange(1, min(6 * MIB, SIZE - at) + 1)) for _ in range(30)
+        ]
         found = await asyncio.gather(*(blob.read(at, length, verified=True) for at, length in places))
     for (at, length), data in zip(places, found, strict=True):
         assert data == content[at : at + length]
@@ -174,7 +176,9 @@ async def test_access_that_is_gone_is_said_so(server: RangeServer) -> None:
 
 async def test_no_other_host_is_ever_asked(server: RangeServer) -> None:
     async with opened(server) as blob:
-        server.control(faults=[{"kind": "status", "status": 307, "location": "https://127.0.0.1:1/", "times": 1}])
+        server.control(
+            faults=[{"kind": "status", "status": 307, "location": "https://127.0.0.1:1/", "times": 1}]
+        )
         with pytest.raises(FileRestoreError, match="307"):
             await blob.read(0, 100)
     with pytest.raises(FileRestoreError, match="not an https"):
@@ -194,7 +198,11 @@ async def test_the_address_is_in_no_error(server: RangeServer, caplog: pytest.Lo
             server.control(faults=faults)
             with pytest.raises(RecoveryError) as caught:
                 await blob.read(0, 100)
-            texts += ["".join(traceback.format_exception(caught.value)), repr(caught.value.note()), repr(blob)]
+            texts += [
+                "".join(traceback.format_exception(caught.value)),
+                repr(caught.value.note()),
+                repr(blob),
+            ]
         server.control(faults=[])
     dead = PageBlob("https://127.0.0.1:1/x?sig=first", "web01-os", tls=server.tls, pause_s=0.001)
     with pytest.raises(Unreachable) as gone:
@@ -224,6 +232,8 @@ async def test_metadata_goes_before_bulk(server: RangeServer, tmp_path: Path) ->
             await blob.read(at, 1000, verified=kind == "bulk")
             done.append(kind)
 
-        await asyncio.gather(*(one("bulk", n * 1000) for n in range(60)), *(one("metadata", n) for n in range(4)))
+        await asyncio.gather(
+            *(one("bulk", n * 1000) for n in range(60)), *(one("metadata", n) for n in range(4))
+        )
         assert "metadata" in done[:20]
         assert max(at for at, kind in enumerate(done) if kind == "metadata") < 40

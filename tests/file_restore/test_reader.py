@@ -74,15 +74,21 @@ async def test_it_gets_no_environment_and_no_descriptors(
         assert "RLIMIT_AS" in reader.isolation
 
 
+async def until_it_ends(reader: Reader) -> None:
+    """The loop may have noticed the end already, or not yet."""
+    for _ in range(3):
+        await reader.volumes()
+        if reader.process_id:
+            os.kill(reader.process_id, signal.SIGKILL)
+
+
 async def test_after_its_end_the_next_call_starts_another(disks: list[Disk]) -> None:
     async with Reader(disks) as reader:
         info = await reader.open("disk0/p3")
         assert reader.process_id is not None
         os.kill(reader.process_id, signal.SIGKILL)
         with pytest.raises(ReaderStopped, match="ended by itself"):
-            async for _ in reader.list("disk0/p3", info.root):
-                os.kill(reader.process_id, signal.SIGKILL)
-            await reader.volumes()
+            await until_it_ends(reader)
         assert (await reader.open("disk0/p3")).uuid == info.uuid
         assert reader.restarts >= 1
 
@@ -121,14 +127,17 @@ async def test_calls_wait_for_each_other(disks: list[Disk]) -> None:
 
 async def test_errors_name_volume_and_cause(disks: list[Disk]) -> None:
     async with Reader(disks) as reader:
-        for volume, text in (("disk0/p1", "A boot loader"), ("disk0/p9", "there is no volume"), ("disk0", "no file system")):
+        for volume, text in (
+            ("disk0/p1", "A boot loader"),
+            ("disk0/p9", "there is no volume"),
+            ("disk0", "no file system"),
+        ):
             with pytest.raises(FileRestoreError, match=text):
                 await reader.open(volume)
         info = await reader.open("disk0/p3")
-        with pytest.raises(FileRestoreError, match="not a directory"):
-            fstab = (await reader.lookup("disk0/p3", b"etc/fstab"))[-1]
-            async for part in reader.list("disk0/p3", fstab.id):
-                raise FileRestoreError(part.problem)
+        fstab = (await reader.lookup("disk0/p3", b"etc/fstab"))[-1]
+        problems = [part.problem async for part in reader.list("disk0/p3", fstab.id)]
+        assert problems == ["not a directory"]
         entries = await reader.entries("disk0/p3", [info.root, 999_999_999])
         assert [bool(entry.problem) for entry in entries] == [False, True]
 

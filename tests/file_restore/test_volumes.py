@@ -20,6 +20,10 @@ from .builders import MemoryDisk, gpt, mbr, physical_volume
 
 MIB = 1 << 20
 LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
+LUKS_FORMAT = [
+    "cryptsetup", "luksFormat", "--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
+    "--key-file", "/dev/zero", "--keyfile-size", "8",
+]  # fmt: skip
 EXTENT = 16
 """Sectors; small, so that many segments fit."""
 
@@ -65,7 +69,7 @@ def test_logical_volumes_map_as_a_plain_model_does(seed: int) -> None:
     ids = {name: f"{name}".ljust(32, "x") for name in names}
     starts = {name: 256 + 8 * rng.randrange(4) for name in names}
     disks = {name: bytearray(rng.randbytes(256 * 512 + 64 * EXTENT * 512)) for name in names}
-    free = {name: 0 for name in names}
+    free = dict.fromkeys(names, 0)
     segments, expected, at = [], b"", 0
     for number in range(rng.randrange(1, 6)):
         legs = rng.sample(names, rng.randrange(1, len(names) + 1))
@@ -82,7 +86,9 @@ def test_logical_volumes_map_as_a_plain_model_does(seed: int) -> None:
             expected += parts[0]
         else:
             width = stripe * 512
-            expected += b"".join(part[row : row + width] for row in range(0, len(parts[0]), width) for part in parts)
+            expected += b"".join(
+                part[row : row + width] for row in range(0, len(parts[0]), width) for part in parts
+            )
         stripes = ", ".join(f'"{leg}", {place}' for leg, place in zip(legs, places, strict=True))
         segments.append(
             f"segment{number + 1} {{ start_extent = {at} extent_count = {rows * len(legs)}\n"
@@ -100,7 +106,11 @@ def test_logical_volumes_map_as_a_plain_model_does(seed: int) -> None:
     old = text.replace("start_extent", "extent_start").replace("seqno = ", "seqno = 0")
     carriers = rng.sample(names, rng.randrange(1, len(names) + 1))
     for name in names:
-        written = text if name in carriers else rng.choice(["", 'vg { id = "vgid" seqno = 1 extent_size = 1 physical_volumes { } }'])
+        written = (
+            text
+            if name in carriers
+            else rng.choice(["", 'vg { id = "vgid" seqno = 1 extent_size = 1 physical_volumes { } }'])
+        )
         physical_volume(disks[name], ids[name], written, at=rng.choice([512, 4096, 65536 - 100]))
     assert old
     order = names[:]
@@ -208,7 +218,7 @@ def test_what_is_not_read_is_named(at: int, magic: bytes, description: str, stat
     [
         (["mkswap"], "swap"),
         (["mkfs.btrfs", "-q", "-f"], "btrfs"),
-        (["cryptsetup", "luksFormat", "--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", "/dev/zero", "--keyfile-size", "8"], "LUKS"),
+        (LUKS_FORMAT, "LUKS"),
         (["mkfs.ext4", "-q", "-F"], "ext4"),
         (["mkfs.xfs", "-q", "-f"], "xfs"),
         (["mkfs.ntfs", "-F", "-Q"], "NTFS"),
@@ -248,6 +258,10 @@ async def test_a_fixed_vhd_ends_before_its_footer(tmp_path: Path, kind: int, rea
 
 async def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    for path, text in ((tmp_path / "none", "no such file"), (tmp_path, "neither a file"), (tmp_path / "empty", "is empty")):
+    for path, text in (
+        (tmp_path / "none", "no such file"),
+        (tmp_path, "neither a file"),
+        (tmp_path / "empty", "is empty"),
+    ):
         with pytest.raises(FileRestoreError, match=text):
             await open_disks([LocalImage(path)])

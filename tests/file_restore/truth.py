@@ -20,8 +20,9 @@ from azure_ops.file_restore.entries import BYTES, FileSystemInfo, Planned
 from azure_ops.file_restore.reader import Reader
 
 KINDS = {
-    stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink", stat.S_IFCHR: "character device",
-    stat.S_IFBLK: "block device", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket",
+    stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink",
+    stat.S_IFCHR: "character device", stat.S_IFBLK: "block device", stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
 }  # fmt: skip
 
 
@@ -77,7 +78,9 @@ def _xattr_names(path: bytes) -> list[str]:
         return []
 
 
-async def read_facts(images: Sequence[Path], volume: str) -> tuple[FileSystemInfo, dict[bytes, Fact], list[str]]:
+async def read_facts(
+    images: Sequence[Path], volume: str
+) -> tuple[FileSystemInfo, dict[bytes, Fact], list[str]]:
     """The same through the reader: metadata from the plan, content from the runs it names."""
     disks = await open_disks([LocalImage(path) for path in images])
     facts: dict[bytes, Fact] = {}
@@ -159,7 +162,9 @@ def mounted(image: Path, folder: Path, options: str = "ro", kind: str = "") -> I
 
 
 def differences(
-    expected: dict[bytes, Fact], found: dict[bytes, Fact], only: Sequence[str] = tuple(Fact.__dataclass_fields__)
+    expected: dict[bytes, Fact],
+    found: dict[bytes, Fact],
+    only: Sequence[str] = tuple(Fact.__dataclass_fields__),
 ) -> list[str]:
     lines = [f"missing {path!r}" for path in expected.keys() - found.keys()]
     lines += [f"invented {path!r}" for path in found.keys() - expected.keys()]
