@@ -13,6 +13,11 @@ import msgspec
 
 from .model import Fact, RecoveryPoint
 
+KINDS = {
+    "V1": "standard (V1): at most one backup a day",
+    "V2": "enhanced (V2): from it no way back to standard",
+}
+"""What each kind of policy brings with it."""
 _DAYS = {"days": 1, "weeks": 7, "months": 30, "years": 365}
 IMMUTABLE = ("unlocked", "locked")
 """States of a vault in which nothing may shorten the life of a point."""
@@ -91,7 +96,7 @@ class Guard(Fact, frozen=True, kw_only=True):
 
 def meaning(policy: BackupPolicy) -> str:
     """Schedule, instant restore, retention and kind, on one line."""
-    kind = "enhanced (V2)" if policy.kind == "V2" else f"standard ({policy.kind or 'V1'})"
+    kind = KINDS.get(policy.kind, f"of kind {policy.kind}")
     instant = f"instant restore {_count(policy.instant_days, 'day')}" if policy.instant_days else ""
     return "; ".join(part for part in (_schedule(policy), instant, kept(policy), kind) if part)
 

@@ -295,7 +295,7 @@ class EngineClient:
         log = paths.log_path(self._settings)
         read_end, write_end = os.pipe()
         try:
-            child = self._spawn(log, write_end)
+            child = self._spawn(self._engine_command(write_end), log, write_end)
         except OSError as problem:
             os.close(read_end)
             raise EngineUnavailable(
@@ -314,26 +314,31 @@ class EngineClient:
         if "error" in answer:
             raise from_note(msgspec.convert(answer["error"], ErrorNote))
 
-    def _spawn(self, log: Path, ready_fd: int) -> subprocess.Popen[bytes]:
+    def _engine_command(self, ready_fd: int) -> list[str]:
+        settings = msgspec.structs.replace(self._settings, read_only=False)
+        command = [sys.executable, "-m", "azure_ops.engine", "run", *settings.to_argv()]
+        return [*command, "--ready-fd", str(ready_fd), *self._engine_argv]
+
+    def _spawn(self, command: Sequence[str], log: Path, ready_fd: int) -> subprocess.Popen[bytes]:
+        log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return self._popen(command, log_fd, ready_fd)
+        finally:
+            os.close(log_fd)
+
+    def _popen(self, command: Sequence[str], log_fd: int, ready_fd: int) -> subprocess.Popen[bytes]:
         """In a session of its own, so that the end of this terminal does not end it."""
         import subprocess
 
-        settings = msgspec.structs.replace(self._settings, read_only=False)
-        command = [sys.executable, "-m", "azure_ops.engine", "run", *settings.to_argv()]
-        command += ["--ready-fd", str(ready_fd), *self._engine_argv]
-        log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log_fd,
-                stderr=log_fd,
-                cwd="/",
-                start_new_session=True,
-                pass_fds=(ready_fd,),
-            )
-        finally:
-            os.close(log_fd)
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            cwd="/",
+            start_new_session=True,
+            pass_fds=(ready_fd,),
+        )
 
 
 def _named(subscriptions: Sequence[str]) -> str:

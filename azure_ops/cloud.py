@@ -4,8 +4,8 @@ engine."""
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,7 +53,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
         if host not in LOOPBACK or not self.ca_file:
             return ""
         try:
-            return f"-{hashlib.sha256(Path(self.ca_file).read_bytes()).hexdigest()[:6]}"
+            return f"-{zlib.crc32(Path(self.ca_file).read_bytes()):08x}"
         except OSError:
             return ""
 

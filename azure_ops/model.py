@@ -179,6 +179,25 @@ class PointTier(Fact, frozen=True, kw_only=True):
     """`Valid`, `Deleted`, `Disabled`, `Rehydrated`."""
 
 
+class PointDisk(Fact, frozen=True, kw_only=True):
+    """A disk that a point holds."""
+
+    name: str
+    lun: int | None = None
+    """None is the OS disk."""
+
+
+class Threat(Fact, frozen=True, kw_only=True):
+    """What Defender had against the source VM when the point was taken; the backup itself is not scanned."""
+
+    title: str
+    severity: str = ""
+    """`Critical`, `High`, `Warning`, `Informational`."""
+    state: str = ""
+    """`Active`, `InProgress`, `Ignored`, `Resolved`."""
+    description: str = ""
+
+
 class RecoveryPoint(Fact, frozen=True, kw_only=True):
     """A point to which a VM can go back: of backup, of replication, or a disk snapshot."""
 
@@ -188,11 +207,50 @@ class RecoveryPoint(Fact, frozen=True, kw_only=True):
     taken_at: datetime
     consistency: str = ""
     """`AppConsistent`, `FileSystemConsistent`, `CrashConsistent`, `ApplicationConsistent` …"""
+    fell_back: str = ""
+    """Why its backup made do with a crash-consistent snapshot, where its job said so."""
     tiers: tuple[PointTier, ...] = ()
     expires_at: datetime | None = None
+    rule: str = ""
+    """The retention rule that keeps it: `Daily`, `On-Demand` …"""
+    disks: tuple[PointDisk, ...] = ()
+    """Those in it, by name; empty when the point does not say."""
     disks_included: int | None = None
     disks_attached: int | None = None
+    threat: str = ""
+    """`Healthy`, `Warning`, `UnHealthy`, `NotAvailable`, `Unknown`, or empty when it is not told."""
+    threats: tuple[Threat, ...] = ()
+    soft_deleted: bool = False
+    immutable: bool = False
+    immutable_until: datetime | None = None
+    """None for an immutable point: as long as its policy says."""
+    secondary: bool = False
+    """It lies in the vault's secondary region, to be restored there."""
+    region: str = ""
+    """Where it lies, when that is not the VM's own region."""
+    encrypted: bool = False
     note: str = ""
+
+
+class Gap(Fact, frozen=True, kw_only=True):
+    """Points that the policy's schedule promised and that are not there, one after the other."""
+
+    id: str
+    since: datetime
+    """When the first of them was due."""
+    taken_at: datetime
+    """When the last of them was due: its place among the points."""
+    missing: int
+
+
+class RestoreTime(Fact, frozen=True, kw_only=True):
+    """How long ended restores of one kind took on this machine."""
+
+    action: str
+    tier: str = ""
+    """Where they came from, `InstantRP` or `HardenedRP`; empty where a kind has no tier."""
+    median_s: float
+    runs: int
 
 
 class JobKind(StrEnum):
@@ -313,6 +371,13 @@ class ErrorNote(Fact, frozen=True, kw_only=True):
     retryable: bool = False
 
 
+class Output(Fact, frozen=True, kw_only=True):
+    """Something that an operation made or left, to be shown and copied."""
+
+    label: str
+    value: str
+
+
 class Operation(Fact, frozen=True, kw_only=True):
     """One thing that this user started through azrecover, from intent to end."""
 
@@ -336,6 +401,9 @@ class Operation(Fact, frozen=True, kw_only=True):
     """One line for the row: what is happening, or how it ended."""
     error: ErrorNote | None = None
     confirmed_by: str = ""
+    answers: dict[str, str] = {}
+    """What the form was answered, for trying again."""
+    outputs: tuple[Output, ...] = ()
     normal_s: float | None = None
     """Median duration of this kind of job in our own history, None while there is none."""
     normal_count: int = 0
@@ -382,6 +450,10 @@ class Field(Fact, frozen=True, kw_only=True):
     default: str = ""
     help: str = ""
     required: bool = True
+    many: bool = False
+    """Any number of the options; the answer and the default are their values with commas between them."""
+    leads: bool = False
+    """What the other fields offer depends on it: the form is read again when another option is chosen."""
 
 
 class Form(Fact, frozen=True, kw_only=True):
@@ -432,12 +504,63 @@ class SourceState(Fact, frozen=True, kw_only=True):
     rows: int = 0
 
 
+class VaultUsage(Fact, frozen=True, kw_only=True):
+    """What a vault holds and how it fares, as it counts itself. None is not told."""
+
+    protected_items: int | None = None
+    critical_items: int | None = None
+    warning_items: int | None = None
+    running_jobs: int | None = None
+    """Backup jobs of the last day, as the next."""
+    failed_jobs: int | None = None
+    stored_bytes: int | None = None
+
+
 class Vault(Fact, frozen=True, kw_only=True):
+    """A Recovery Services vault. Lists tell where it is; the rest is there once it was read by itself."""
+
     id: str
     name: str
     location: str
     subscription_id: str
     resource_group: str
+    subscription_name: str = ""
+    read_at: datetime | None = None
+    """In the service's time; None when it is known from a list alone."""
+    provisioning_state: str = ""
+    redundancy: str = ""
+    """`GeoRedundant`, `ZoneRedundant` or `LocallyRedundant`."""
+    cross_region_restore: bool = False
+    cross_subscription_restore: str = ""
+    storage_version: str = ""
+    """`Unassigned` until something was protected."""
+    soft_delete: str = ""
+    """`Enabled`, `AlwaysON`, `Disabled`."""
+    soft_delete_days: int = 0
+    immutability: str = ""
+    """`Disabled`, `Unlocked`, `Locked`; empty when it was never set."""
+    public_network_access: str = ""
+    guard_id: str = ""
+    """Of the Resource Guard that its critical operations need."""
+    usage: VaultUsage | None = None
+    policies: tuple[Option, ...] = ()
+    """For virtual machines, each with what it means."""
+    faults: tuple[ErrorNote, ...] = ()
+    """What of it could not be read, each part failing alone."""
+
+    @property
+    def in_use(self) -> bool:
+        """Something is, or was, protected: its storage cannot be changed any more."""
+        held = self.usage.protected_items if self.usage else None
+        return bool(held) or self.storage_version not in ("", "Unassigned")
+
+
+class Subscription(Fact, frozen=True, kw_only=True):
+    """Where something new is made."""
+
+    id: str
+    """`/subscriptions/{guid}`."""
+    name: str = ""
 
 
 class RequestLine(Fact, frozen=True, kw_only=True):
@@ -470,6 +593,14 @@ class Details(Fact, frozen=True, kw_only=True):
 
     item: FleetItem
     points: tuple[RecoveryPoint, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    restore_times: tuple[RestoreTime, ...] = ()
+    promise: str = ""
+    """What the policy's schedule promises, in plain words; empty where there is none or it was not read."""
+    secondary: str = ""
+    """What was found in the vault's secondary region, or why nothing; empty when it was not asked for."""
+    warning: JobError | None = None
+    """Of the newest backup, when it completed with warnings."""
     rpo_history: tuple[tuple[datetime, int], ...] = ()
     """What we saw ourselves in the last 24 h: (service time, seconds)."""
     point_sources: tuple[SourceState, ...] = ()

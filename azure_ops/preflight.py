@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from .errors import RecoveryError
-from .model import Check, CheckState, FleetItem, Job, JobKind, Operation
+from .model import Check, CheckState, FleetItem, Job, JobKind, Operation, Subscription, Vault
 
 FIGURE_OLD_S = 900
 """An RPO figure older than this says little: Azure calculates it every few minutes."""
@@ -20,10 +20,20 @@ DRILL_OLD_DAYS = 180
 AGENT_SOON_DAYS = 30
 
 
-def facts(target: FleetItem | Job) -> dict[str, str]:
+def facts(target: FleetItem | Job | Vault | Subscription) -> dict[str, str]:
     """What a plan relies on, by a name for people; a difference means that the plan is no longer true."""
     if isinstance(target, Job):
         return {"job state": target.state_text or target.state, "may be cancelled": _yes(target.can_cancel)}
+    if isinstance(target, Subscription):
+        return {}
+    if isinstance(target, Vault):
+        return {
+            "redundancy": target.redundancy,
+            "cross-region restore": _yes(target.cross_region_restore),
+            "protects something": _yes(target.in_use),
+            "immutability": target.immutability,
+            "state": target.provisioning_state,
+        }
     found = {
         "exists": _yes(target.exists),
         "power state": target.power_state,
@@ -88,6 +98,19 @@ def running_checks(item: FleetItem, jobs: Iterable[Job], operations: Iterable[Op
         for job in others
     ]
     return found or [Check(label="Nothing else runs on it", state=CheckState.OK)]
+
+
+def held_checks(key: str, operations: Iterable[Operation]) -> list[Check]:
+    """Who else works on a vault, or makes something in a subscription."""
+    ours = [op for op in operations if op.target_key == key and not op.phase.ended]
+    return [
+        Check(
+            label="Nothing else of ours runs on it",
+            state=CheckState.FAILED if ours else CheckState.OK,
+            detail="; ".join(f"{op.title}, {_by(op)}" for op in ours),
+            fix="Wait for its end, or look at it in the operations pane." if ours else "",
+        )
+    ]
 
 
 _PARTS = {"vm": "Virtual machine", "backup": "Backup item", "replication": "Replicated item"}

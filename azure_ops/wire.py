@@ -59,16 +59,25 @@ class GetDetails(Message, frozen=True, kw_only=True):
     key: str
     fresh: bool = False
     """True reads again although a recent answer is at hand."""
+    secondary: bool = False
+    """With the points of the vault's secondary region: requests of their own, so only on demand."""
 
 
 class GetRaw(Message, frozen=True, kw_only=True):
     key: str
     part: str = "vm"
-    """`vm`, `backup` or `replication`; or `job` with a job id as key."""
+    """`vm`, `backup` or `replication`; or `job` or `vault` with its id as key."""
 
 
 class GetJob(Message, frozen=True, kw_only=True):
     job_id: str
+
+
+class GetVaults(Message, frozen=True, kw_only=True):
+    """These vaults with all that lists do not tell; the whole list of them comes with the fleet."""
+
+    ids: tuple[str, ...]
+    fresh: bool = False
 
 
 class Prepare(Message, frozen=True, kw_only=True):
@@ -76,6 +85,8 @@ class Prepare(Message, frozen=True, kw_only=True):
 
     action: str
     keys: tuple[str, ...]
+    answers: dict[str, str] = {}
+    """What stands in the form already, where other choices follow from it."""
 
 
 class MakePlan(Message, frozen=True, kw_only=True):
@@ -116,7 +127,18 @@ class Stop(Message, frozen=True, kw_only=True):
 
 
 Request = (
-    GetDetails | GetRaw | GetJob | Prepare | MakePlan | Confirm | GiveUp | Refresh | Pause | GetStatus | Stop
+    GetDetails
+    | GetRaw
+    | GetJob
+    | GetVaults
+    | Prepare
+    | MakePlan
+    | Confirm
+    | GiveUp
+    | Refresh
+    | Pause
+    | GetStatus
+    | Stop
 )
 
 
@@ -238,6 +260,12 @@ class GotJob(Message, frozen=True, kw_only=True):
     job: Job
 
 
+class GotVaults(Message, frozen=True, kw_only=True):
+    """In the order asked for; one that could not be read has its reason in `faults`."""
+
+    vaults: tuple[Vault, ...]
+
+
 class GotPlan(Message, frozen=True, kw_only=True):
     plan: Plan
 
@@ -246,7 +274,9 @@ class GotStatus(Message, frozen=True, kw_only=True):
     status: EngineStatus
 
 
-Result = Prepared | Confirmed | Replanned | Done | GotDetails | GotRaw | GotJob | GotPlan | GotStatus
+Result = (
+    Prepared | Confirmed | Replanned | Done | GotDetails | GotRaw | GotJob | GotVaults | GotPlan | GotStatus
+)
 
 
 class Reply(Message, frozen=True, kw_only=True):

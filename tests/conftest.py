@@ -11,6 +11,19 @@ from typing import Protocol
 import pytest
 
 from .support import NOW, Emulator
+from .warm import start_engines_warm, warm
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cold", action="store_true", help="start every program as `python -m`, none by a fork")
+
+
+def pytest_configure() -> None:
+    start_engines_warm()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    warm.cold = bool(item.config.getoption("--cold")) or item.get_closest_marker("cold") is not None
 
 
 class EmulatorFactory(Protocol):

@@ -7,18 +7,21 @@ import json
 import os
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .warm import warm
+
 IDLE_S = 60.0
 """A connection unused for longer is not trusted any more: the server may be closing it."""
 NOW = "2026-08-22T14:00:00+00:00"
 OPERATOR_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a01"
 READER_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a02"
+GUARDED_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a03"
+ADMIN_CLIENT_ID = "0a5c7e1e-5f1d-4b0e-9f0a-6d0f3c1b2a04"
 API = {"api-version": "2024-11-01"}
 
 
@@ -53,10 +56,9 @@ class Emulator:
 
     def _launch(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "azure_ops.emulator", "serve", "--state", str(self.state_dir)]
+        command += [*self._arguments, *arguments]
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(
-                [*command, *self._arguments, *arguments], stdout=subprocess.PIPE, stderr=log, text=True
-            )
+            self.process = warm.popen(command, log)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the emulator did not start: {self.log.read_text()[-2000:]}"

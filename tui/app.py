@@ -133,7 +133,9 @@ class ConsoleApp(EngineNews):
             self.watch_job(operation_ids[0])
         else:
             self.console_screen.point_at_operation(operation_ids[0])
-            self.tell("On its way. Press 4 and Enter to watch it.", title=plan.title)
+            on_fleet = all(screen.is_modal for screen in self.screen_stack[1:])
+            watch = "Press 4 and Enter to watch it." if on_fleet else ""
+            self.tell(f"On its way. {watch}".strip(), title=plan.title)
 
     def watch_job(self, id: str) -> None:
         """`id` is an operation's or a job's."""

@@ -71,6 +71,8 @@ class EngineNews(CrashSafe, KeysInOrder):
     def on_fleet_changed(self, event: messages.FleetChanged) -> None:
         """Shown together with all that came meanwhile, and not more often than somebody can read."""
         came = self.state.apply_fleet(event.delta)
+        if event.delta.vaults:
+            self._tell_screens("vaults_changed")
         waits = self._fleet_news is not None
         self._fleet_news = self._fleet_news or FleetNews()
         self._fleet_news.add(event.delta, came)
@@ -97,14 +99,18 @@ class EngineNews(CrashSafe, KeysInOrder):
 
     def on_operations_changed(self, event: messages.OperationsChanged) -> None:
         for ended in self.state.apply_operations(event.delta):
-            self.console_screen.operation_ended(ended)
+            self._tell_screens("operation_ended", ended)
         self._jobs_changed()
 
     def _jobs_changed(self) -> None:
+        self._tell_screens("jobs_changed")
+
+    def _tell_screens(self, what: str, *news: object) -> None:
+        """Those that listen for it have a method of this name."""
         for screen in self.screen_stack:
-            changed = getattr(screen, "jobs_changed", None)
-            if changed:
-                changed()
+            listen = getattr(screen, what, None)
+            if listen:
+                listen(*news)
 
     def on_requests_sent(self, event: messages.RequestsSent) -> None:
         self.console_screen.requests_sent(event.lines)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError, Refused
-from azure_ops.model import FleetItem, Plan, Risk
+from azure_ops.model import FleetItem, Form, Job, Operation, Option, Phase, Plan, Risk, Subscription
 from widgets.plain_text import visible
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from .screens.confirm import Consent
 
 Answer = TypeVar("Answer")
+NOTHING: Mapping[str, Option] = MappingProxyType({})
+NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
+AGAIN = (Phase.FAILED, Phase.CANCELLED, Phase.NOT_SENT)
 READ_ONLY_REASON = "This console is read-only."
 
 
@@ -37,7 +43,11 @@ def key_of(target: Target) -> str:
 
 
 def name_of(target: Target) -> str:
-    return visible(target.name if isinstance(target, FleetItem) else target.title or target.operation)
+    if isinstance(target, Job):
+        return visible(target.title or target.operation)
+    if isinstance(target, Subscription):
+        return visible(target.name or f"subscription {target.id.rsplit('/', 1)[-1]}")
+    return visible(target.name)
 
 
 class Flows:
@@ -66,35 +76,78 @@ class Flows:
             return "The virtual machine itself has not been read yet."
         return ""
 
-    def start(self, action_id: str, targets: Sequence[Target]) -> None:
+    def start(
+        self,
+        action_id: str,
+        targets: Sequence[Target],
+        chosen: Mapping[str, Option] = NOTHING,
+        answers: Mapping[str, str] = NO_ANSWERS,
+    ) -> None:
+        """`chosen` and `answers` stand in the form already, by field id, as far as the form asks for them;
+        what is `chosen` is offered there whatever else is."""
         action = actions()[action_id]
         if self._sending:
             self._app.tell("The operation before this one is just being sent.", "warning")
         elif not targets:
             self._app.tell(f"{action.title}: there is nothing under the cursor for it.", "warning")
         else:
-            flow = self._guarded(action, tuple(targets))
+            before = {**answers, **{id: option.value for id, option in chosen.items()}}
+            flow = self._guarded(action, tuple(targets), before, chosen)
             self._app.run_worker(flow, group="flow", exclusive=True, exit_on_error=False)
 
     def _give_up(self) -> None:
         self._app.workers.cancel_group(self._app, "flow")
 
-    async def _guarded(self, action: Action, targets: tuple[Target, ...]) -> None:
-        try:
-            await self._run(action, targets)
-        except RecoveryError as error:
-            await self._app.show_error(f"{action.title} of {_names(targets)}", error)
+    def try_again(self, operation: Operation) -> None:
+        """The same action with the same answers: a form and a plan of their own, never the old request."""
+        reason = self.why_not_again(operation)
+        item = self._app.state.items.get(operation.target_key)
+        if reason or item is None:
+            self._app.tell(reason, "warning", title=f"{operation.title} cannot be tried again")
+        else:
+            self.start(operation.action, [item], answers=operation.answers)
 
-    async def _run(self, action: Action, targets: tuple[Target, ...]) -> None:
+    def why_not_again(self, operation: Operation) -> str:
+        """Empty when it may be tried."""
+        from azure_ops.actions.spec import TargetKind
+
+        action = actions().get(operation.action)
+        item = self._app.state.items.get(operation.target_key)
+        if operation.phase not in AGAIN:
+            return "Only what failed, was cancelled or was not sent is tried again."
+        if action is None or action.target is not TargetKind.VM:
+            return "It is not about a virtual machine; open it anew where it was started."
+        if item is None:
+            return "Its virtual machine is not in the fleet (any more)."
+        return self.why_not(action, item)
+
+    async def _guarded(
+        self,
+        action: Action,
+        targets: tuple[Target, ...],
+        before: dict[str, str],
+        chosen: Mapping[str, Option],
+    ) -> None:
+        try:
+            await self._run(action, targets, before, chosen)
+        except RecoveryError as error:
+            await self._app.show_error(f"{action.title} {action.of} {_names(targets)}", error)
+
+    async def _run(
+        self,
+        action: Action,
+        targets: tuple[Target, ...],
+        before: dict[str, str],
+        chosen: Mapping[str, Option],
+    ) -> None:
         targets = self._possible(action, targets)
         if not targets:
             return
         keys = tuple(key_of(target) for target in targets)
-        before: dict[str, str] = {}
-        while (answers := await self._ask(action, targets, keys, before)) is not None:
+        while (answers := await self._ask(action, targets, keys, before, chosen)) is not None:
             request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
             line = f"{action.title}: making the plan for {_names(targets)} …"
-            made = await self._wait(line, self._app.link.ask(request, wire.GotPlan))
+            made = await self.wait(line, self._app.link.ask(request, wire.GotPlan))
             started = await self._confirm(made.plan)
             if started:
                 self._app.operations_started(made.plan, started)
@@ -102,7 +155,7 @@ class Flows:
                 return
             before = answers
 
-    async def _wait(self, line: str, work: Awaitable[Answer], *, sending: bool = False) -> Answer:
+    async def wait(self, line: str, work: Awaitable[Answer], *, sending: bool = False) -> Answer:
         """The answer; meanwhile keys go nowhere."""
         from .screens.waiting import Waiting
 
@@ -131,19 +184,28 @@ class Flows:
         return possible
 
     async def _ask(
-        self, action: Action, targets: tuple[Target, ...], keys: tuple[str, ...], before: dict[str, str]
+        self,
+        action: Action,
+        targets: tuple[Target, ...],
+        keys: tuple[str, ...],
+        before: dict[str, str],
+        chosen: Mapping[str, Option],
     ) -> dict[str, str] | None:
         """None when the user went back. What was answered before, and refused, stands in the form again."""
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
-        request = wire.Prepare(action=action.id, keys=keys)
-        prepared = await self._wait(line, self._app.link.ask(request, wire.Prepared))
-        if not prepared.form.fields:
-            return {}
-        from .screens.action_form import ActionForm
+        title, at = f"{action.title} {action.of} {_names(targets)}", ""
+        while True:
+            request = wire.Prepare(action=action.id, keys=keys, answers=before)
+            prepared = await self.wait(line, self._app.link.ask(request, wire.Prepared))
+            if not prepared.form.fields:
+                return {}
+            from .screens.action_form import ActionForm, AskAgain
 
-        title = f"{action.title} of {_names(targets)}"
-        form = ActionForm(title, prepared.form, prepared.checks, before)
-        return await self._app.push_screen_wait(form)
+            form = ActionForm(title, offering(prepared.form, chosen), prepared.checks, before, at)
+            answers = await self._app.push_screen_wait(form)
+            if not isinstance(answers, AskAgain):
+                return answers
+            before, at = answers.answers, answers.at
 
     async def _confirm(self, plan: Plan) -> tuple[str, ...]:
         """Ids of the started operations, none when the user went back."""
@@ -163,7 +225,20 @@ class Flows:
         if self._app.read_only:
             raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
         request = wire.Confirm(plan_id=plan.id, typed=consent.typed, understood=consent.understood)
-        return await self._wait(f"{plan.title} …", self._app.link.confirm(request), sending=True)
+        return await self.wait(f"{plan.title} …", self._app.link.confirm(request), sending=True)
+
+
+def offering(form: Form, chosen: Mapping[str, Option]) -> Form:
+    """The form with what was chosen elsewhere among its options: lists of points end somewhere, and a form
+    whose choice is missing would quietly offer its first one. The engine looks at it again all the same."""
+    fields = []
+    for field in form.fields:
+        option = chosen.get(field.id)
+        known = {one.value.lower() for one in field.options}
+        if option is not None and field.options and option.value.lower() not in known:
+            field = msgspec.structs.replace(field, options=(*field.options, option))
+        fields.append(field)
+    return msgspec.structs.replace(form, fields=tuple(fields))
 
 
 def _names(targets: Sequence[Target]) -> str:

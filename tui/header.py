@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from azure_ops.model import Job
 from widgets.pane import worst_fault
 from widgets.status import Status
 
@@ -45,12 +44,12 @@ def status(app: ConsoleApp, trouble: str) -> Status:
 
 def possible(app: ConsoleApp, targets: Sequence[Target]) -> list[tuple[str, str]]:
     """Keys of the actions that may be tried on these now, the most pressing first."""
-    from azure_ops.actions.spec import TargetKind
+    from azure_ops.actions.spec import kind_of
 
     found: list[tuple[str, str]] = []
     for id in FIRST_IN_FOOTER:
         action, key = actions()[id], app.keys.of(id)
-        fitting = [each for each in targets if isinstance(each, Job) == (action.target is TargetKind.JOB)]
+        fitting = [each for each in targets if kind_of(each) is action.target]
         if key and any(not app.flows.why_not(action, target) for target in fitting[:MARKS_ASKED]):
             found.append((app.keys.shown(id), key.short))
     return found[:ACTIONS_IN_FOOTER]

@@ -54,9 +54,12 @@ TABLE: tuple[Key, ...] = (
     Key("zoom", ("+",), "Give this pane the whole screen", LOOK),
     Key("unzoom", ("_",), "Show all panes again", LOOK),
     Key("details", ("d",), "Everything known about this row", LOOK),
+    Key("vaults", ("v",), "Recovery Services vaults and what they hold", LOOK),
     Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
-    Key("copy", ("c",), "Copy the resource id to your terminal's clipboard", LOOK),
+    Key("copy", ("c",), "Copy the id, or what was made, to your terminal's clipboard", LOOK),
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
+    Key("which-point", ("w",), "Which point should I take? Asks when it began", LOOK),
+    Key("secondary", ("x",), "Points of the vault's secondary region too, or no more", LOOK),
     Key("refresh", ("r",), "Read again now", LOOK),
     Key("pause", ("p",), "Pause or resume reading", LOOK),
     Key("menu", ("a",), "All actions of this row, with key, risk or why not", ACT, "Actions"),
@@ -69,6 +72,7 @@ TABLE: tuple[Key, ...] = (
     Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
     Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
+    Key("try-again", ("A",), "Try a failed operation again: same answers, new plan", ACT, "Again"),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
     Key("protect", (), "Enable backup: vault, policy, disks", ACT),
     Key("change-policy", (), "Change the backup policy or the disks it covers", ACT),
@@ -76,12 +80,15 @@ TABLE: tuple[Key, ...] = (
     Key("resume-protection", (), "Resume backup", ACT),
     Key("delete-backups", (), "Stop backup, delete the recovery points", ACT),
     Key("undelete-backups", (), "Undelete backups while soft delete has them", ACT),
+    Key("create-vault", ("N",), "Create a vault", ACT, "New vault"),
+    Key("change-redundancy", (), "Change the storage redundancy of a vault that is not in use", ACT),
+    Key("cross-region-restore", (), "Switch a vault's cross-region restore on, for good", ACT),
     Key("palette", (":", "ctrl+p"), "Find anything: VMs, actions, commands", TOOL),
     Key("help", ("?",), "This help", TOOL, "Help"),
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
 )
 
-ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id != "menu")
+ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id not in ("menu", "try-again"))
 
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",

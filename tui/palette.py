@@ -10,17 +10,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from azure_ops.model import FleetItem, Operation
+from azure_ops.model import FleetItem, Operation, Vault
 from widgets.plain_text import visible
 
 from .keys import ACT, MOVE, KeyTable
 
 MOST_SHOWN = 40
+ACT_COMMANDS = ("menu", "try-again")
 
 
 class Entry(msgspec.Struct, frozen=True):
     kind: str
-    """`command`, `action`, `vm` or `operation`."""
+    """`command`, `action`, `vm`, `operation` or `vault`."""
     id: str
     title: str
     note: str = ""
@@ -33,16 +34,18 @@ def entries(
     actions: dict[str, tuple[str, ...]],
     items: Iterable[FleetItem],
     operations: Iterable[Operation],
+    vaults: Iterable[Vault] = (),
 ) -> list[Entry]:
     """`actions`: further words by action id."""
     found: list[Entry] = []
     for key in keys.all:
         kind = "action" if key.id in actions else "command"
-        if key.section == MOVE or (key.section == ACT and kind == "command" and key.id != "menu"):
+        if key.section == MOVE or (key.section == ACT and kind == "command" and key.id not in ACT_COMMANDS):
             continue
         words = " ".join((key.id, key.title, *actions.get(key.id, ())))
         found.append(Entry(kind, key.id, key.title, key.shown, words.lower()))
     found += [_of_operation(operation) for operation in operations]
+    found += [_of_vault(vault) for vault in vaults]
     found += [_of_vm(item) for item in items]
     return found
 
@@ -52,6 +55,12 @@ def _of_operation(operation: Operation) -> Entry:
     return Entry(
         "operation", operation.id, title, operation.phase.value, f"{title} {operation.phase}".lower()
     )
+
+
+def _of_vault(vault: Vault) -> Entry:
+    name, group = visible(vault.name), visible(vault.resource_group)
+    text = f"{name} vault {group} {vault.location}".lower()
+    return Entry("vault", vault.id, name, f"vault · {group} · {vault.location}", text)
 
 
 def _of_vm(item: FleetItem) -> Entry:

@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+import msgspec
+
 from azure_ops import wire
 from azure_ops.model import FleetItem, Job, Operation, SourceState, Vault
+from azure_ops.points import crash_error
 
 _PACE_NEEDS_S = 2.0
 """Local seconds between two looks at the service's clock before its pace is believed."""
@@ -78,15 +81,37 @@ class ConsoleState:
         self.loose_ends: set[str] = set()
         """Rows with a drill never cleaned up or a failover never committed."""
         self.jobs: dict[str, Job] = {}
+        self._newest_backups: dict[str, Job] = {}
+        """By the VM's key, those that ended."""
+        self.fell_back: frozenset[str] = frozenset()
+        """Keys of VMs whose newest backup made do with a crash-consistent snapshot, as far as its job was
+        read: lists leave out why a job warned."""
         self.operations: dict[str, Operation] = {}
         self.sources: dict[str, SourceState] = {}
         self.vaults: tuple[Vault, ...] = ()
+        self._vaults_read: dict[str, Vault] = {}
+        """With all that lists do not tell, by id in lower case."""
         self.clock = ServiceClock()
         self.complete = False
         """True once a full state of the fleet has come in."""
         self._arriving: dict[str, FleetItem] | None = None
         self.welcome: wire.Welcome | None = None
         self.paused = False
+
+    def take_vaults(self, vaults: Iterable[Vault]) -> None:
+        """What was asked of each; of one that could not be read the last good answer is kept, with why."""
+        for vault in vaults:
+            known = self._vaults_read.get(vault.id.lower())
+            if vault.read_at is None:
+                known = known or next(
+                    (one for one in self.vaults if one.id.lower() == vault.id.lower()), vault
+                )
+                vault = msgspec.structs.replace(known, faults=vault.faults)
+            self._vaults_read[vault.id.lower()] = vault
+
+    def known_vaults(self) -> list[Vault]:
+        """Each as it was read last, or as the list has it."""
+        return [self._vaults_read.get(vault.id.lower(), vault) for vault in self.vaults]
 
     def service_now(self) -> datetime:
         return self.clock.now()
@@ -165,6 +190,20 @@ class ConsoleState:
         for job_id in delta.removed:
             self.jobs.pop(job_id, None)
         self.jobs.update((job.id, job) for job in delta.changed)
+        self._look_at_backups(delta.changed)
+
+    def _look_at_backups(self, jobs: Iterable[Job]) -> None:
+        fell_back = set(self.fell_back)
+        for job in jobs:
+            if job.operation != "Backup" or not job.state.ended or not job.target_key or not job.started_at:
+                continue
+            newest = self._newest_backups.get(job.target_key)
+            if newest is not None and newest.started_at and newest.started_at > job.started_at:
+                continue
+            self._newest_backups[job.target_key] = job
+            (fell_back.add if crash_error(job) else fell_back.discard)(job.target_key)
+        if fell_back != self.fell_back:
+            self.fell_back = frozenset(fell_back)
 
     def apply_operations(self, delta: wire.OperationsDelta) -> list[Operation]:
         """Those that have come to their end with this news."""
@@ -177,6 +216,8 @@ class ConsoleState:
     def forget_jobs(self) -> None:
         """A new connection tells all jobs and operations anew, without saying which have gone."""
         self.jobs.clear()
+        self._newest_backups.clear()
+        self.fell_back = frozenset()
         self.operations.clear()
 
     def running(self) -> list[Operation]:

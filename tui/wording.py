@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from azure_ops.model import ErrorNote, Job, JobKind, Operation
+from azure_ops.points import CRASH, consistency_meaning, crash_error
+from azure_ops.restore_outputs import LABELS, NO_NAME, RESTORES, TEMPLATES, outputs
 from widgets import signs
 from widgets.ages import here, zone_name
 from widgets.columns import TONE_STYLES
@@ -12,11 +14,9 @@ from widgets.page import Page
 
 FAILOVERS = frozenset({"UnplannedFailover", "TestFailover", "Failover", "PlannedFailover"})
 """Jobs whose duration is a recovery time."""
-RESTORES = frozenset({"Restore", "CrossRegionRestore"})
-FIRST_OUTPUTS = ("Target VM Name", "Target resource group", "Restored disk(s)", "Create VM Template Blob Uri")
-"""Of a restore: what is looked for first, on a screen that has no room for all."""
-WITHIN_OTHERS = ("Config Blob Name", "Config Blob Container Name")
-"""Parts of the blob's address, which is shown."""
+SHOWN_ALREADY = frozenset({key for key, _ in LABELS} | {"Config Blob Name", "Config Blob Container Name"})
+"""Of a restore's own words: those among its outputs, and the parts of a blob's address."""
+TEMPLATE_USE = "A deployment of the template, in the portal or with az, makes a VM of these disks."
 COARSE = "Azure Backup tells its progress in steps of up to 15 minutes; no news for that long is normal."
 STALE_AFTER_S = 120
 
@@ -65,6 +65,8 @@ def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
     _state_line(page, operation, job)
     if job is None:
         return page
+    if crash_error(job):
+        page.note(f"The point is there, and crash-consistent only. {consistency_meaning(CRASH)}", indent=1)
     took = elapsed_s(job, now)
     ended = job.ended_at is not None
     if operation is not None and operation.took_s is not None and not ended:
@@ -105,13 +107,19 @@ def errors(operation: Operation | None, job: Job | None) -> Page:
     """Below the tree, which shows the job's own errors: what went wrong outside of it, and what a restore
     says of itself, more and more until its end: its targets, disks and template."""
     page = Page()
+    said = [error.recommendation for error in job.errors] if job else []
     if operation is not None and operation.error is not None and not (job and job.errors):
         _error(page, operation.error)
+    elif operation is not None and operation.error is not None and operation.error.hint not in said:
+        page.bullet(f"next step: {operation.error.hint}", sign="→", style="$text-success")
+    for made in outputs(operation, job):
+        page.bullet(f"{made.label}: {made.value}")
     if job is not None and job.kind is JobKind.BACKUP and job.operation in RESTORES:
-        told = [label for label in FIRST_OUTPUTS if label in job.properties]
-        told += [label for label in job.properties if label not in (*FIRST_OUTPUTS, *WITHIN_OTHERS)]
-        for label in told:
-            page.bullet(f"{label}: {job.properties[label]}")
+        if any(job.properties.get(label) for label in TEMPLATES):
+            page.note(TEMPLATE_USE, indent=2)
+        for label, value in job.properties.items():
+            if label not in SHOWN_ALREADY and value != NO_NAME:
+                page.bullet(f"{label}: {value}")
     return page
 
 

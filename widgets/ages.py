@@ -15,6 +15,11 @@ def use_local_times() -> None:
     _zone.set(None)
 
 
+def zone() -> tzinfo | None:
+    """The zone that times are shown in; None is this machine's."""
+    return _zone.get()
+
+
 def zone_name() -> str:
     return "UTC" if _zone.get() is UTC else "local"
 

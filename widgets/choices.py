@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
 
 from textual import events, on
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -55,11 +56,32 @@ class Choices(OptionList):
     def _draw(self, index: int) -> None:
         self.replace_option_prompt_at_index(index, self._prompt(index))
 
+    def _before(self, index: int) -> Content:
+        return plain(POINTER if index == self._pointed else BLANK, "bold")
+
     def _prompt(self, index: int) -> Content:
         choice = self._choices[index]
-        first = plain(POINTER if index == self._pointed else BLANK, "bold") + choice.line
+        first = self._before(index) + choice.line
         if not choice.note:
             return first
         width = max((self.scrollable_content_region.width or 60) - INDENT, LEAST_WIDTH)
         notes = ["\n" + " " * INDENT + line for line in wrap(choice.note, width)]
         return first + Content.styled("".join(notes), choice.style)
+
+
+class CheckList(Choices):
+    """Any number of them: space takes one in or out. Ticks are letters, so that they show everywhere."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "tick", "In or out", show=False)]
+
+    def __init__(self, choices: Sequence[Choice], ticked: Iterable[int], *, id: str | None = None) -> None:
+        self.ticked = set(ticked)
+        super().__init__(choices, id=id)
+
+    def action_tick(self) -> None:
+        if self.highlighted is not None:
+            self.ticked ^= {self.highlighted}
+            self._draw(self.highlighted)
+
+    def _before(self, index: int) -> Content:
+        return super()._before(index) + plain("[x] " if index in self.ticked else "[ ] ")

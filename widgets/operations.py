@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from azure_ops.model import Job, JobState, JobTask, Operation, Phase
+from azure_ops.points import crash_error
 
 from . import signs
 from .ages import elapsed, moment, seconds_between, zone_name
@@ -170,7 +171,9 @@ def _end_cell(row: OperationRow) -> Cell:
         if operation.error is not None:
             return Cell(operation.error.title, Tone.BAD)
         if operation.message:
-            return Cell(operation.message)
+            return Cell(operation.message, Tone.WARN if crash_error(job) else Tone.PLAIN)
+    if crash := crash_error(job):
+        return Cell(f"crash-consistent only: {crash.message or crash.code}", Tone.WARN)
     if job is not None and job.errors:
         tone = Tone.WARN if job.state is JobState.WARNED else Tone.BAD
         return Cell(f"{job.errors[0].code}: {job.errors[0].message}", tone)

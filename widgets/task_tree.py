@@ -61,6 +61,7 @@ class TaskTree(KeyedTable[StepLine]):
         if self._job is None or self._job.id != job.id:
             self._steered = False
         self._job = job
+        self.empty_text = "Azure tells no steps of this job" if job.state.ended else "No steps told yet"
         self.replace_rows(step_lines(job, self._error_width()))
         self.tick(now)
 

@@ -25,8 +25,9 @@ UNREAD = Cell("… unread", Tone.DIM)
 class VmTable(KeyedTable[FleetItem]):
     def __init__(self, now: Now, *, id: str | None = None, classes: str | None = None) -> None:
         self._unread: frozenset[str] = frozenset()
+        self._fell_back: frozenset[str] = frozenset()
         super().__init__(
-            vm_columns(now, lambda: self._unread),
+            vm_columns(now, lambda: self._unread, lambda: self._fell_back),
             key=lambda item: item.key,
             natural=lambda item: (natural_key(item.name), item.key),
             search=search_text,
@@ -41,12 +42,23 @@ class VmTable(KeyedTable[FleetItem]):
             self._unread = sources
             self.tick()
 
+    def say_fell_back(self, keys: frozenset[str]) -> None:
+        """Rows whose newest backup is known to have made do with a crash-consistent snapshot."""
+        if keys != self._fell_back:
+            self._fell_back = keys
+            self.tick()
 
-def vm_columns(now: Now, unread: Unread = frozenset) -> tuple[Column[FleetItem], ...]:
-    """`now` is the service's clock, `unread` names the sources that have not answered yet."""
+
+def vm_columns(
+    now: Now, unread: Unread = frozenset, fell_back: Unread = frozenset
+) -> tuple[Column[FleetItem], ...]:
+    """`now` is the service's clock, `unread` names the sources that have not answered yet, `fell_back` the
+    rows whose newest backup is crash-consistent only."""
 
     def backup(item: FleetItem) -> Cell:
-        return UNREAD if item.backup is None and "backup" in unread() else backup_cell(item, now())
+        if item.backup is None and "backup" in unread():
+            return UNREAD
+        return backup_cell(item, now(), fell_back=item.key in fell_back())
 
     def replication(item: FleetItem) -> Cell:
         return UNREAD if _replication_unread(item) else replication_cell(item)
@@ -60,7 +72,7 @@ def vm_columns(now: Now, unread: Unread = frozenset) -> tuple[Column[FleetItem],
     return (
         Column("name", "NAME", name_cell, lambda item: natural_key(item.name), 18, 10, 28),
         Column("state", "STATE", state_cell, lambda item: state_cell(item).text, 14, 9),
-        Column("backup", "LAST BACKUP", backup, _backup_at, 13, 11),
+        Column("backup", "LAST BACKUP", backup, _backup_at, 14, 11),
         Column("replication", "REPL", replication, _replication_rank, 12, 10, 16),
         Column("rpo", "RPO", rpo, _rpo_since, 7, 6, right=True),
         Column("region", "REGION", lambda item: Cell(item.location, Tone.DIM), None, 12, 8, 18, priority=2),
@@ -107,7 +119,8 @@ def state_cell(item: FleetItem) -> Cell:
     return signs.POWER[item.power_state] if item.exists else signs.GONE
 
 
-def backup_cell(item: FleetItem, now: datetime) -> Cell:
+def backup_cell(item: FleetItem, now: datetime, *, fell_back: bool = False) -> Cell:
+    """`fell_back`: why the newest backup warned is known, and that was it."""
     backup = item.backup
     if backup is None:
         return Cell("none ✖", Tone.BAD)
@@ -124,7 +137,7 @@ def backup_cell(item: FleetItem, now: datetime) -> Cell:
     if since > LATE_BACKUP_S:
         return Cell(f"{age(since)} ▲ late", Tone.WARN)
     if backup.last_status == "CompletedWithWarnings":
-        return Cell(f"{age(since)} ▲", Tone.WARN)
+        return Cell(f"{age(since)} ▲ {'crash' if fell_back else 'warn'}", Tone.WARN)
     return Cell(f"{age(since)} ✔", Tone.GOOD)
 
 

@@ -8,6 +8,7 @@ from .cancel_job import CANCEL_JOB
 from .change_policy import CHANGE_POLICY, RESUME_PROTECTION
 from .clean_up_test_failover import CLEAN_UP_TEST_FAILOVER
 from .commit_failover import COMMIT_FAILOVER
+from .create_vault import CREATE_VAULT
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .failover import FAILOVER
 from .protect import PROTECT
@@ -18,6 +19,7 @@ from .snapshot_disks import SNAPSHOT_DISKS
 from .spec import Action
 from .stop_protection import STOP_PROTECTION
 from .test_failover import TEST_FAILOVER
+from .vault_storage import CHANGE_REDUNDANCY, CROSS_REGION_RESTORE
 
 ALL: tuple[Action, ...] = (
     BACKUP_NOW,
@@ -36,6 +38,9 @@ ALL: tuple[Action, ...] = (
     RESTORE_VM,
     REPLACE_DISKS,
     CANCEL_JOB,
+    CREATE_VAULT,
+    CHANGE_REDUNDANCY,
+    CROSS_REGION_RESTORE,
 )
 
 

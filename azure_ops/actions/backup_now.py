@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import Refused
-from ..model import Field, FleetItem, Form, Job, PlannedRequest, Risk
+from ..model import Check, CheckState, Field, FleetItem, Form, Job, PlannedRequest, PowerState, Risk
+from ..points import crash_error, expected
 from .spec import Action, Context, Draft, Step, TargetKind
 from .words import what_becomes_of
 
@@ -78,11 +79,38 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             f"A recovery point of {target.name} is made in {target.backup.vault_name} and kept until "
             f"{expires_at:%Y-%m-%d} UTC; it costs storage until then.",
             f"{what_becomes_of(target)}; its disks are briefly snapshotted, then copied to the vault.",
+            expected(target),
             *(("This is the first backup: all of the disks is copied, which takes long.",) if first else ()),
         ),
-        checks=tuple(preflight.backup_checks(target, context.jobs.values())),
+        checks=(
+            *preflight.backup_checks(target, context.jobs.values()),
+            *consistency_checks(target, context.jobs.values()),
+        ),
         permissions=((target.backup.vault_id, PERMISSION),),
+        good_until=expires_at,
     )
+
+
+def consistency_checks(target: FleetItem, jobs: Iterable[Job]) -> tuple[Check, ...]:
+    """Only when something speaks against a better one."""
+    label = "Better than crash-consistent"
+    if target.power_state in (PowerState.STOPPED, PowerState.DEALLOCATED):
+        detail, fix = f"the VM is {target.power_state}", "Start it first, if its applications matter."
+    else:
+        last = newest_backup(target, jobs)
+        crash = crash_error(last)
+        if crash is None:
+            return ()
+        detail, fix = f"the newest backup fell back: {crash.message or crash.code}", crash.recommendation
+    return (Check(label=label, state=CheckState.WARNING, detail=detail, fix=fix),)
+
+
+def newest_backup(target: FleetItem, jobs: Iterable[Job]) -> Job | None:
+    """Of its backups that ended and are listed."""
+    ended = [
+        job for job in jobs if job.operation == "Backup" and job.target_key == target.key and job.ended_at
+    ]
+    return max(ended, key=lambda job: job.ended_at.timestamp() if job.ended_at else 0.0, default=None)
 
 
 def parse_expiry(answer: str, now: datetime) -> datetime:

@@ -13,7 +13,7 @@ from .protected import (
     backup_of,
     find,
     gone,
-    guard_check,
+    guard_checks,
     guard_of,
     no_live_item,
     points_of,
@@ -137,7 +137,7 @@ async def _less_retention(
         return "", [], None
     guard, checks = await guard_of(context, backup.vault_id)
     request = guard.request_for(GUARDED)
-    checks += guard_check(guard, request)
+    checks += await guard_checks(context, guard, request)
     if (await safety_of(context, backup.vault_id)).immutable:
         denied = (
             f"{backup.vault_name} is immutable, and {policy.name} keeps points shorter than {before.name}"

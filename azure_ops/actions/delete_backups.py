@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ..model import Check, CheckState, FleetItem, Job, RecoveryPoint, Risk
+import msgspec
+
+from ..model import Check, CheckState, FleetItem, Job, PlannedRequest, RecoveryPoint, Risk
 from .protected import (
     DELETE,
     NOT_A_VM,
@@ -14,9 +18,11 @@ from .protected import (
     WRITE,
     backup_of,
     find,
+    guard_checks,
     guard_of,
     points_of,
     putter,
+    request_of,
     safety_of,
     step,
 )
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from ..journal.store import Entry
 
 GUARDED = "protectedItems/delete"
+UNLOCK = "Microsoft.RecoveryServices/vaults/backupResourceGuardProxies/unlockDelete/action"
 
 
 def why_not_delete(target: FleetItem | Job) -> str | None:
@@ -43,15 +50,22 @@ async def plan_delete(context: Context, target: FleetItem, answers: Mapping[str,
     points = await points_of(context, target)
     safety = await safety_of(context, backup.vault_id)
     guard, checks = await guard_of(context, backup.vault_id)
+    request = guard.request_for(GUARDED)
+    deletion = step(f"Deletion of the backups of {target.name}", backup.item_id, "DELETE")
+    if request:
+        unlocking = _unlocking(guard, backup.vault_id, backup.item_id)
+        arguments = {"unlock_id": str(uuid.uuid4())}
+        deletion = msgspec.structs.replace(deletion, before=(unlocking,), arguments=arguments)
     return Draft(
-        steps=(step(f"Deletion of the backups of {target.name}", backup.item_id, "DELETE"),),
+        steps=(deletion,),
         consequences=(
             f"{backup.vault_name} stops protecting {target.name} and deletes its points.",
             "The VM, its disks and its own snapshots are not touched.",
+            *(["The Resource Guard is asked first to let this one deletion through."] if request else []),
         ),
         losses=deletion_losses(target, points, safety, context.now()),
-        checks=(*checks, *_unlocking(guard, backup.vault_id, backup.item_id)),
-        permissions=((backup.vault_id, DELETE),),
+        checks=(*checks, *await guard_checks(context, guard, request)),
+        permissions=((backup.vault_id, DELETE), *([(backup.vault_id, UNLOCK)] if request else [])),
         refused=_immutable(safety, points, backup.vault_name),
     )
 
@@ -87,26 +101,21 @@ def _immutable(safety: VaultSafety, points: Sequence[RecoveryPoint], vault: str)
     )
 
 
-def _unlocking(guard: Guard, vault_id: str, item_id: str) -> list[Check]:
-    """A deletion has no body that could name the guard: it is unlocked beforehand, by who may."""
-    if not guard.id:
-        return []
-    url = f"{vault_id}/backupResourceGuardProxies/VaultProxy/unlockDelete"
-    return [
-        Check(
-            label="Resource Guard",
-            state=CheckState.WARNING,
-            detail=f"{guard.id.rsplit('/', 1)[-1]} guards this vault: Azure refuses unless the deletion was "
-            "unlocked in the last 30 minutes",
-            fix=f"With the guard owner's approval: POST {url}, resourceGuardOperationRequests "
-            f"{guard.request_for(GUARDED)}, resourceToBeDeleted {item_id}.",
-        )
-    ]
+def _unlocking(guard: Guard, vault_id: str, item_id: str) -> PlannedRequest:
+    """A deletion has no body that could name the guard: it is let through beforehand, for 30 minutes."""
+    body = {"resourceGuardOperationRequests": [guard.request_for(GUARDED)], "resourceToBeDeleted": item_id}
+    return request_of("POST", f"{vault_id}/backupResourceGuardProxies/VaultProxy/unlockDelete", body)
 
 
 async def run_delete(context: Context, entry: Entry) -> Submitted:
+    from ..arm_ids import vault_of
     from ..services import protection
 
+    *unlocking, _ = entry.plan.requests
+    for request in unlocking:
+        await protection.unlock_deletion(
+            context.session, vault_of(entry.target_id), json.loads(request.body), entry.arguments["unlock_id"]
+        )
     return await protection.delete_item(context.session, entry.target_id, entry.request_id)
 
 
@@ -171,7 +180,7 @@ DELETE_BACKUPS = Action(
     risk=Risk.DESTROYS,
     needs=("backup",),
     without_vm=True,
-    permissions=(DELETE,),
+    permissions=(DELETE, UNLOCK),
     why_not=why_not_delete,
     plan=plan_delete,
     run=run_delete,

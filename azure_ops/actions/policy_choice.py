@@ -40,7 +40,7 @@ async def vaults_for(context: Context, targets: Sequence[FleetItem]) -> list[Vau
         where = " or ".join(sorted({target.location or "an unknown region" for target in targets}))
         raise Refused(
             f"There is no Recovery Services vault in {where} in the subscription of the VM.",
-            "Azure Backup takes a VM into a vault of its own region and subscription only; make one there.",
+            "Azure Backup takes a VM into a vault of its own region and subscription only: create one (N).",
         )
     return sorted(fitting, key=lambda vault: vault.name.lower())
 

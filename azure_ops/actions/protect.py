@@ -68,6 +68,8 @@ async def _refusals(context: Context, target: FleetItem, vault_id: str) -> list[
     from ..services import protection
 
     fitting = [one for one in await policy_choice.every_vault(context) if policy_choice.fits(one, target)]
+    if not fitting:
+        return [f"there is no vault in its region ({target.location}) and subscription; create one (N)"]
     if vault_id.lower() not in [vault.id.lower() for vault in fitting]:
         name = vault_id.rsplit("/", 1)[-1]
         return [f"{name} is not in its region ({target.location}) and subscription"]

@@ -44,17 +44,17 @@ def gone(target: FleetItem) -> str | None:
 
 def step(title: str, item_id: str, method: str, body: Mapping[str, Any] | None = None) -> Step:
     """What is sent is the body of this very request."""
+    return Step(title=title, target_id=item_id, request=request_of(method, item_id, body))
+
+
+def request_of(method: str, arm_id: str, body: Mapping[str, Any] | None) -> PlannedRequest:
     from ..arm_ids import request_path
     from ..services.api_versions import api_version_of
 
-    return Step(
-        title=title,
-        target_id=item_id,
-        request=PlannedRequest(
-            method=method,
-            url=f"{request_path(item_id)}?api-version={api_version_of(item_id)}",
-            body="" if body is None else json.dumps(body),
-        ),
+    return PlannedRequest(
+        method=method,
+        url=f"{request_path(arm_id)}?api-version={api_version_of(arm_id)}",
+        body="" if body is None else json.dumps(body),
     )
 
 
@@ -64,7 +64,7 @@ def putter(doing: str) -> Callable[[Context, Entry], Awaitable[Submitted]]:
     async def run(context: Context, entry: Entry) -> Submitted:
         from ..services import protection
 
-        body = json.loads(entry.plan.requests[0].body)
+        body = json.loads(entry.plan.requests[-1].body)
         return await protection.put_item(
             context.session, entry.target_id, body, entry.request_id, doing=doing
         )
@@ -124,20 +124,30 @@ def could_not_see(label: str, problem: RecoveryError) -> Check:
     return Check(label=label, state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
 
 
-def guard_check(guard: Guard, request: str) -> list[Check]:
-    """For requests that name the guard themselves."""
-    if not guard.id:
+async def guard_checks(context: Context, guard: Guard, request: str) -> list[Check]:
+    """What stands in the way of a request that the guard watches over: whether the right on it is there, else
+    which is missing and who can give it. Azure decides: which right it asks for was never seen."""
+    if not request:
         return []
-    name = guard.id.rsplit("/", 1)[-1]
-    return (
-        [
-            Check(
-                label="Resource Guard",
-                state=CheckState.WARNING,
-                detail=f"{name} guards this vault: Azure refuses unless its owner approved you",
-                fix="Have its owner activate your right on the guard first; a refusal changes nothing.",
-            )
-        ]
-        if request
-        else []
-    )
+    from ..arm_ids import group_of, name_of, resource_type, subscription_of
+    from ..services import permissions
+
+    right = f"{resource_type(request)}/read"
+    where = f"resource group {group_of(guard.id)}, subscription {subscription_of(guard.id)}"
+    ask = f"Ask whoever owns the guard ({where}) for that right; a refusal of Azure changes nothing."
+    says = f"{name_of(guard.id)} guards this vault"
+    label = "Resource Guard"
+    try:
+        missing = await context.once(
+            f"rights on {request.lower()}",
+            lambda: permissions.missing_actions(context.session, guard.id, [right]),
+        )
+    except RecoveryError as problem:
+        detail = f"{says}; whether you have {right} on it cannot be read: {problem.title}"
+        return [Check(label=label, state=CheckState.UNKNOWN, detail=detail, fix=ask)]
+    if missing:
+        detail = f"{says}: Azure will refuse, you lack {right} on it"
+        return [Check(label=label, state=CheckState.FAILED, detail=detail, fix=ask)]
+    return [
+        Check(label=label, state=CheckState.WARNING, detail=f"{says}: your right on it is used ({right})")
+    ]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
 
 from ..model import Check, CheckState, FleetItem, Form, Job, JobKind, Risk
+from ..restore_rules import REPLACE, Case, Order, RestorePoint, VaultRestores, duration
 from . import restore_places, restoring
 from .restore_disks import WRITE_DISK, cost_line, files_line
 from .restore_vm import WRITE_VM
 from .spec import Action, Context, Draft, TargetKind
-
-if TYPE_CHECKING:
-    from ..services.restores import RestorePoint
 
 
 def why_not(target: FleetItem | Job) -> str | None:
@@ -26,49 +23,56 @@ def why_not(target: FleetItem | Job) -> str | None:
 
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     target = targets[0]
-    region = await restore_places.region_of(context, target)
-    point, account = await asyncio.gather(
-        restoring.points_field(context, target), restore_places.account_field(context, target, region)
+    vault = await restore_places.vault_of(context, target)
+    to = restore_places.Destination(vault.region, target.subscription_id)
+    return await restore_places.form_of(
+        None,
+        restoring.points_field(context, target, to),
+        restore_places.account_field(context, target, to),
+        restore_places.identity_field(vault, to),
     )
-    return Form(fields=(point, account))
 
 
-class Chosen(NamedTuple):
-    found: RestorePoint
-    account: str
-    region: str
-
-
-async def _chosen(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Chosen:
+async def _chosen(
+    context: Context, target: FleetItem, answers: Mapping[str, str]
+) -> tuple[RestorePoint, VaultRestores, Order]:
     """The answers, compared with what there is now. Raises Refused."""
-    region = await restore_places.region_of(context, target)
+    vault = await restore_places.vault_of(context, target)
+    to = restore_places.Destination(vault.region, target.subscription_id)
     found, accounts = await asyncio.gather(
-        restoring.chosen_point(context, target, answers.get("point", "")),
-        restore_places.account_field(context, target, region),
+        restoring.chosen_point(context, target, answers.get("point", ""), to),
+        restore_places.account_field(context, target, to),
     )
-    return Chosen(found, restore_places.answer(accounts, answers.get("account", "")), region)
+    order = Order(
+        kind=REPLACE,
+        region=to.region,
+        subscription=to.subscription,
+        account=restore_places.answer(accounts, answers.get("account", "")),
+        identity=restore_places.optional(restore_places.identity_field(vault, to), answers),
+    )
+    return found, vault, order
 
 
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
-    chosen = await _chosen(context, target, answers)
-    point = chosen.found.point
-    body = restoring.body_of(target, point.name, "OriginalLocation", chosen.account, chosen.region)
-    checks, refused = await restoring.judged(
-        context, target, chosen.found, body, *in_the_way(target, context.jobs.values())
+    found, vault, order = await _chosen(context, target, answers)
+    title = f"Replacement of disks of {target.name}"
+    judged = await restoring.judged(
+        context, target, title, found, vault, order, *in_the_way(target, context.jobs.values())
     )
     return Draft(
-        steps=(restoring.step_of(target, f"Replacement of disks of {target.name}", point.name, body),),
-        consequences=_what_happens(target, chosen, context.now()),
-        losses=(loss_line(target, chosen.found, context.now()),),
-        checks=(*checks, *further_checks(target, chosen.found)),
+        steps=(judged.step,),
+        consequences=_what_happens(target, judged.case, context.now()),
+        losses=(loss_line(target, found, context.now()),),
+        checks=(*judged.checks, *further_checks(target, found)),
         permissions=(
-            (restoring.backup_of(target).vault_id, restoring.PERMISSION),
+            *judged.permissions,
             (target.id, WRITE_VM),
             (target.id.split("/providers/", 1)[0], WRITE_DISK),
-            (chosen.account, restoring.READ_ACCOUNT),
+            (order.account, restoring.READ_ACCOUNT),
         ),
-        refused=refused,
+        refused=judged.refused,
         amend=True,
+        good_until=found.point.expires_at,
     )
 
 
@@ -82,17 +86,17 @@ def in_the_way(target: FleetItem, jobs: Iterable[Job]) -> tuple[str, ...]:
     return (f"{running[0]} of it is running; wait for its end, or cancel it (K)",) if running else ()
 
 
-def _what_happens(target: FleetItem, chosen: Chosen, now: datetime) -> tuple[str, ...]:
+def _what_happens(target: FleetItem, case: Case, now: datetime) -> tuple[str, ...]:
     names = ", ".join(disk.name for disk in target.disks) or "its present disks"
     return (
         f"{target.name} is stopped and deallocated and its disks are replaced by the point's; it keeps "
         "its name, addresses and settings. Nobody reaches it meanwhile; half an hour is normal.",
-        restoring.point_line(chosen.found.point, now),
-        restoring.time_line(chosen.found.point),
+        restoring.point_line(case.found.point, now),
+        duration(case),
         f"The present disks stay behind, attached to nothing: {names}. They are the way back, and they cost "
         "until somebody deletes them.",
         cost_line(target),
-        files_line(chosen.account),
+        files_line(case.order.account),
     )
 
 
@@ -143,6 +147,7 @@ REPLACE_DISKS = Action(
     plan=plan,
     run=restoring.run,
     find=restoring.find,
+    made=restoring.made,
     many=False,
     keywords=("restore", "in place", "original location", "roll back", "swap"),
 )

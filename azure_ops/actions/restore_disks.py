@@ -4,120 +4,145 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import Refused
 from ..model import Field, FleetItem, Form, Option, Risk
+from ..restore_rules import DISKS, Order, RestorePoint, VaultRestores, disks_wording, duration
 from . import restore_places, restoring
 from .spec import Action, Context, Draft, TargetKind
 
-if TYPE_CHECKING:
-    from ..services.restores import RestorePoint
-
 WRITE_DISK = "Microsoft.Compute/disks/write"
-ALL_DISKS, OS_DISK = "all", "os"
+ACCOUNT_ONLY = Option(
+    value="",
+    label="None: files in the staging account only",
+    note="16 minutes where one was enough with a group; no managed disks are made",
+)
 
 
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     target = targets[0]
-    region = await restore_places.region_of(context, target)
-    point, group, account = await asyncio.gather(
-        restoring.points_field(context, target),
-        restore_places.group_field(context, target, region),
-        restore_places.account_field(context, target, region),
+    vault = await restore_places.vault_of(context, target)
+    where = await restore_places.where_field(context, target, vault)
+    to = restore_places.destination(where, target, vault, where.default if where else "")
+    return await restore_places.form_of(
+        where,
+        restoring.points_field(context, target, to),
+        disks_field(target),
+        _group_field(context, target, to),
+        restore_places.account_field(context, target, to),
+        restore_places.zone_field(vault, to),
+        restore_places.identity_field(vault, to),
     )
-    return Form(fields=(point, DISKS, group, account))
 
 
-DISKS = Field(
-    id="disks",
-    label="Disks",
-    options=(
-        Option(value=ALL_DISKS, label="All disks", note="of the recovery point"),
-        Option(value=OS_DISK, label="OS disk only", note="enough to look at a system that does not boot"),
-    ),
-    default=ALL_DISKS,
-)
+async def _group_field(context: Context, target: FleetItem, to: restore_places.Destination) -> Field:
+    return restore_places.or_none(await restore_places.group_field(context, target, to), ACCOUNT_ONLY)
 
 
-class Chosen(NamedTuple):
-    found: RestorePoint
-    os_only: bool
-    group: str
-    account: str
-    region: str
+def disks_field(target: FleetItem) -> Field | None:
+    """Of the data disks; the OS disk is restored in any case. The disks of a VM that is gone are not known
+    before its point is read: all of them are restored."""
+    data = [disk for disk in target.disks if disk.lun is not None]
+    if not data:
+        return None
+    options = tuple(
+        Option(
+            value=str(disk.lun), label=f"LUN {disk.lun}  {disk.name}, {disk.size_gb} GB {disk.sku}".rstrip()
+        )
+        for disk in data
+    )
+    return Field(
+        id="disks",
+        label="Data disks beside the OS disk",
+        options=options,
+        default=",".join(option.value for option in options),
+        help="space takes one out or back in; with none the OS disk alone is restored",
+        required=False,
+        many=True,
+    )
 
 
-async def _chosen(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Chosen:
+def chosen_luns(target: FleetItem, given: str | None) -> tuple[int, ...] | None:
+    """None for all. Raises Refused for what is no data disk of the VM."""
+    known = [disk.lun for disk in target.disks if disk.lun is not None]
+    if given is None or not known:
+        return None
+    words = [word for word in given.split(",") if word]
+    if any(not word.isdecimal() or int(word) not in known for word in words):
+        raise Refused(f"{target.name} has no data disk at LUN {given[:40]}.", "Choose again.")
+    luns = tuple(sorted({int(word) for word in words}))
+    return None if set(luns) == set(known) else luns
+
+
+async def _chosen(
+    context: Context, target: FleetItem, answers: Mapping[str, str]
+) -> tuple[RestorePoint, VaultRestores, Order]:
     """The answers, compared with what there is now. Raises Refused."""
-    region = await restore_places.region_of(context, target)
+    vault = await restore_places.vault_of(context, target)
+    where = await restore_places.where_field(context, target, vault)
+    to = restore_places.destination(where, target, vault, answers.get("where", ""))
     found, groups, accounts = await asyncio.gather(
-        restoring.chosen_point(context, target, answers.get("point", "")),
-        restore_places.group_field(context, target, region),
-        restore_places.account_field(context, target, region),
+        restoring.chosen_point(context, target, answers.get("point", ""), to),
+        _group_field(context, target, to),
+        restore_places.account_field(context, target, to),
     )
-    return Chosen(
-        found=found,
-        os_only=restore_places.answer(DISKS, answers.get("disks", ALL_DISKS)) == OS_DISK,
-        group=restore_places.answer(groups, answers.get("group", "")),
+    order = Order(
+        kind=DISKS,
+        region=to.region,
+        subscription=to.subscription,
+        group=restore_places.answer(groups, answers.get("group", groups.default)),
         account=restore_places.answer(accounts, answers.get("account", "")),
-        region=region,
+        luns=chosen_luns(target, answers.get("disks")),
+        zone=restore_places.optional(restore_places.zone_field(vault, to), answers),
+        identity=restore_places.optional(restore_places.identity_field(vault, to), answers),
     )
+    return found, vault, order
 
 
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
-    chosen = await _chosen(context, target, answers)
-    point = chosen.found.point
-    body = restoring.body_of(
-        target,
-        point.name,
-        "RestoreDisks",
-        chosen.account,
-        chosen.region,
-        targetResourceGroupId=chosen.group,
-        **({"restoreDiskLunList": []} if chosen.os_only else {}),
-    )
-    checks, refused = await restoring.judged(context, target, chosen.found, body)
+    found, vault, order = await _chosen(context, target, answers)
+    title = f"Restore of disks of {target.name}"
+    judged = await restoring.judged(context, target, title, found, vault, order)
+    made = ((order.group, WRITE_DISK),) if order.group else ()
     return Draft(
-        steps=(restoring.step_of(target, f"Restore of disks of {target.name}", point.name, body),),
-        consequences=_what_happens(target, chosen, context.now()),
-        checks=checks,
-        permissions=(
-            (restoring.backup_of(target).vault_id, restoring.PERMISSION),
-            (chosen.group, WRITE_DISK),
-            (chosen.account, restoring.READ_ACCOUNT),
+        steps=(judged.step,),
+        consequences=(
+            _what(target, found, order),
+            restoring.point_line(found.point, context.now()),
+            duration(judged.case),
+            f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
+            *((cost_line(target, luns=order.luns),) if order.group else ()),
+            files_line(order.account),
         ),
-        refused=refused,
+        checks=judged.checks,
+        permissions=(*judged.permissions, *made, (order.account, restoring.READ_ACCOUNT)),
+        refused=judged.refused,
         amend=True,
+        good_until=found.point.expires_at,
     )
 
 
-def _what_happens(target: FleetItem, chosen: Chosen, now: datetime) -> tuple[str, ...]:
-    from ..arm_ids import name_of
+def _what(target: FleetItem, found: RestorePoint, order: Order) -> str:
+    from ..arm_ids import name_of, subscription_of
 
-    what = _what(target, chosen.found, os_only=chosen.os_only)
-    return (
-        f"{what} made in {name_of(chosen.group)}, {chosen.region}, unattached.",
-        restoring.point_line(chosen.found.point, now),
-        restoring.time_line(chosen.found.point),
-        f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
-        cost_line(target, os_only=chosen.os_only),
-        files_line(chosen.account),
-    )
-
-
-def _what(target: FleetItem, found: RestorePoint, *, os_only: bool) -> str:
-    if os_only:
-        return f"One managed disk, the OS disk of {target.name}, is"
-    count = found.point.disks_included or len(target.disks)
-    if count == 1:
-        return f"One managed disk of {target.name} is"
-    return f"{count or 'All'} managed disks of {target.name} are"
+    names = [f"LUN {lun}" for lun in order.luns or ()]
+    which = disks_wording(names, all_of_them=order.luns is None)
+    if not order.group:
+        return (
+            f"The disks of {target.name} ({which}) become VHD files in {name_of(order.account)}, "
+            f"{order.region}: no managed disks."
+        )
+    count = len(names) + 1 if order.luns is not None else found.point.disks_included or len(target.disks)
+    many = "One managed disk is" if count == 1 else f"{count or 'All'} managed disks are"
+    zone = f", zone {order.zone}" if order.zone else ""
+    there = subscription_of(order.group)
+    where = "" if there.lower() == target.subscription_id.lower() else f" of subscription {there}"
+    return f"{many} made in {name_of(order.group)}{where}, {order.region}{zone}, unattached: {which}."
 
 
-def cost_line(target: FleetItem, *, os_only: bool = False) -> str:
+def cost_line(target: FleetItem, *, luns: tuple[int, ...] | None = None) -> str:
     """Sizes are those of the VM's disks now: a point does not tell them."""
-    disks = [disk for disk in target.disks if disk.lun is None or not os_only]
+    disks = [disk for disk in target.disks if disk.lun is None or luns is None or disk.lun in luns]
     size_gb = sum(disk.size_gb for disk in disks)
     kinds = ", ".join(sorted({disk.sku for disk in disks if disk.sku}))
     about = (
@@ -148,6 +173,7 @@ RESTORE_DISKS = Action(
     plan=plan,
     run=restoring.run,
     find=restoring.find,
+    made=restoring.made,
     many=False,
     keywords=("recover", "backup", "managed disk"),
 )

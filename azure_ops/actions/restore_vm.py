@@ -6,15 +6,13 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import Refused
 from ..model import Check, CheckState, Field, FleetItem, Form, PowerState, Risk
+from ..restore_rules import NEW_VM, Case, Order, RestorePoint, VaultRestores, duration
 from . import restore_disks, restore_places, restoring
 from .spec import Action, Context, Draft, TargetKind
-
-if TYPE_CHECKING:
-    from ..services.restores import RestorePoint
 
 WRITE_VM = "Microsoft.Compute/virtualMachines/write"
 JOIN_SUBNET = "Microsoft.Network/virtualNetworks/subnets/join/action"
@@ -27,21 +25,26 @@ MACHINES = "providers/Microsoft.Compute/virtualMachines"
 
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     target = targets[0]
-    region = await restore_places.region_of(context, target)
+    vault = await restore_places.vault_of(context, target)
+    where = await restore_places.where_field(context, target, vault)
+    to = restore_places.destination(where, target, vault, where.default if where else "")
     own = await restore_places.own_subnet(context, target)
-    point, group, subnet, account = await asyncio.gather(
-        restoring.points_field(context, target),
-        restore_places.group_field(context, target, region),
-        restore_places.subnet_field(context, target, region, own),
-        restore_places.account_field(context, target, region),
-    )
     name = Field(
         id="name",
         label="Name of the new VM",
         default=free_name(target.name, (item.name for item in context.fleet.values() if item.exists)),
         help=f"letters, digits and hyphens, at most {LONGEST_NAME}",
     )
-    return Form(fields=(point, name, group, subnet, account))
+    return await restore_places.form_of(
+        where,
+        restoring.points_field(context, target, to),
+        name,
+        restore_places.group_field(context, target, to),
+        restore_places.subnet_field(context, to, own),
+        restore_places.account_field(context, target, to),
+        restore_places.zone_field(vault, to),
+        restore_places.identity_field(vault, to),
+    )
 
 
 def free_name(source: str, taken: Iterable[str]) -> str:
@@ -70,96 +73,92 @@ def checked_name(answer: str) -> str:
 
 class Chosen(NamedTuple):
     found: RestorePoint
-    name: str
-    group: str
-    subnet: str
-    account: str
-    region: str
+    vault: VaultRestores
+    order: Order
     own_subnet: str
     """Of the source VM."""
 
     @property
+    def name(self) -> str:
+        return self.order.vm_id.rsplit("/", 1)[-1]
+
+    @property
     def network(self) -> str:
-        return self.subnet.rsplit("/", 2)[0]
+        return self.order.subnet.rsplit("/", 2)[0]
 
 
 async def _chosen(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Chosen:
     """The answers, compared with what there is now. Raises Refused."""
     name = checked_name(answers.get("name", ""))
-    region = await restore_places.region_of(context, target)
+    vault = await restore_places.vault_of(context, target)
+    where = await restore_places.where_field(context, target, vault)
+    to = restore_places.destination(where, target, vault, answers.get("where", ""))
     found, own, groups, subnets, accounts = await asyncio.gather(
-        restoring.chosen_point(context, target, answers.get("point", "")),
+        restoring.chosen_point(context, target, answers.get("point", ""), to),
         restore_places.own_subnet(context, target),
-        restore_places.group_field(context, target, region),
-        restore_places.subnet_field(context, target, region),
-        restore_places.account_field(context, target, region),
+        restore_places.group_field(context, target, to),
+        restore_places.subnet_field(context, to),
+        restore_places.account_field(context, target, to),
     )
-    return Chosen(
-        found=found,
-        name=name,
-        group=restore_places.answer(groups, answers.get("group", "")),
-        subnet=restore_places.answer(subnets, answers.get("subnet", "")),
+    group = restore_places.answer(groups, answers.get("group", ""))
+    order = Order(
+        kind=NEW_VM,
+        region=to.region,
+        subscription=to.subscription,
+        group=group,
         account=restore_places.answer(accounts, answers.get("account", "")),
-        region=region,
-        own_subnet=own,
+        zone=restore_places.optional(restore_places.zone_field(vault, to), answers),
+        identity=restore_places.optional(restore_places.identity_field(vault, to), answers),
+        vm_id=f"{group}/{MACHINES}/{name}",
+        subnet=restore_places.answer(subnets, answers.get("subnet", "")),
     )
+    return Chosen(found, vault, order, own)
 
 
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
     chosen = await _chosen(context, target, answers)
-    fleet = context.fleet.values()
+    order, fleet = chosen.order, context.fleet.values()
     title = f"Restore of {target.name} as {chosen.name}"
-    body = _body(target, chosen)
-    checks, refused = await restoring.judged(
-        context, target, chosen.found, body, *taken(chosen.name, chosen.group, fleet)
+    judged = await restoring.judged(
+        context, target, title, chosen.found, chosen.vault, order, *taken(chosen.name, order.group, fleet)
     )
     return Draft(
-        steps=(restoring.step_of(target, title, chosen.found.point.name, body),),
-        consequences=_what_happens(target, chosen, context.now()),
+        steps=(judged.step,),
+        consequences=_what_happens(target, chosen, judged.case, context.now()),
         checks=(
-            *checks,
+            *judged.checks,
             twin_check(target, chosen.network, chosen.own_subnet),
             *name_checks(chosen.name, chosen.found, fleet),
         ),
         permissions=(
-            (restoring.backup_of(target).vault_id, restoring.PERMISSION),
-            (chosen.group, WRITE_VM),
+            *judged.permissions,
+            (order.group, WRITE_VM),
             (chosen.network, JOIN_SUBNET),
-            (chosen.account, restoring.READ_ACCOUNT),
+            (order.account, restoring.READ_ACCOUNT),
         ),
-        refused=refused,
+        refused=judged.refused,
         amend=True,
+        good_until=chosen.found.point.expires_at,
     )
 
 
-def _body(target: FleetItem, chosen: Chosen) -> dict[str, Any]:
-    return restoring.body_of(
-        target,
-        chosen.found.point.name,
-        "AlternateLocation",
-        chosen.account,
-        chosen.region,
-        targetVirtualMachineId=f"{chosen.group}/{MACHINES}/{chosen.name}",
-        targetResourceGroupId=chosen.group,
-        virtualNetworkId=chosen.network,
-        subnetId=chosen.subnet,
-    )
-
-
-def _what_happens(target: FleetItem, chosen: Chosen, now: datetime) -> tuple[str, ...]:
+def _what_happens(target: FleetItem, chosen: Chosen, case: Case, now: datetime) -> tuple[str, ...]:
     from ..arm_ids import name_of
 
+    order = chosen.order
     size = f", size {chosen.found.size}" if chosen.found.size else ""
+    zone = f", zone {order.zone}" if order.zone else ""
+    where = f" of subscription {order.subscription}" if case.other_subscription else ""
     return (
-        f"A new VM {chosen.name} is created and started in {name_of(chosen.group)}, {chosen.region}, network "
-        f"{name_of(chosen.network)}, subnet {name_of(chosen.subnet)}{size}.",
+        f"A new VM {chosen.name} is created and started in {name_of(order.group)}{where}, "
+        f"{order.region}{zone}, network {name_of(chosen.network)}, subnet {name_of(order.subnet)}{size}.",
         restoring.point_line(chosen.found.point, now),
-        restoring.time_line(chosen.found.point),
+        duration(case),
         f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
         "It is a plain VM: public addresses, load balancers, availability sets, extensions and backup do not "
         "follow by themselves.",
         f"{restore_disks.cost_line(target)} The running VM costs, too.",
-        restore_disks.files_line(chosen.account),
+        restore_disks.files_line(order.account),
     )
 
 
@@ -221,6 +220,7 @@ RESTORE_VM = Action(
     plan=plan,
     run=restoring.run,
     find=restoring.find,
+    made=restoring.made,
     many=False,
     keywords=("recover", "backup", "create", "alternate location"),
 )

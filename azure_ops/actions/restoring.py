@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import restore_rules
 from ..errors import InvalidState, NotFound, QuotaExceeded, RecoveryError, Refused
 from ..model import (
     Backup,
@@ -18,25 +19,49 @@ from ..model import (
     Job,
     JobError,
     Option,
+    Output,
     PlannedRequest,
     RecoveryPoint,
 )
+from ..points import TIERS, tiers_of
+from ..restore_outputs import outputs_of
+from ..restore_rules import (
+    REPLACE,
+    SYSTEM,
+    Case,
+    Order,
+    RestorePoint,
+    VaultRestores,
+    in_vault,
+    request_of,
+)
+from . import protected
 from .spec import Context, Step
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
     from ..journal.store import Entry
-    from ..services.restores import RestorePoint
+    from .restore_places import Destination
 
 PERMISSION = (
     "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/"
     "restore/action"
 )
 READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
+TOKEN = PERMISSION.replace("restore/action", "accessToken/action")
+OTHER_REGION = "Microsoft.RecoveryServices/locations/backupCrossRegionRestore/action"
 POINTS_OFFERED = 60
-SNAPSHOT, VAULT, ARCHIVE = "InstantRP", "HardenedRP", "ArchivedRP"
-TIERS = {SNAPSHOT: "snapshot", VAULT: "vault", ARCHIVE: "archive"}
 VALIDATED = "Azure Backup would carry it out"
+GUARDED = "recoveryPoints/restore/action"
+BLOB_ROLES = {
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+}
+"""Built-in roles that may write blobs, by the GUIDs that are the same in every tenant."""
+
+
+class NothingThere(Refused):
+    """Nothing to choose from at the destination."""
 
 
 def why_not(target: FleetItem | Job) -> str | None:
@@ -61,14 +86,23 @@ def backup_of(target: FleetItem) -> Backup:
 # points -----------------------------------------------------------------------------------------------------
 
 
-async def points_field(context: Context, target: FleetItem) -> Field:
-    from ..services import backup
+async def points_field(context: Context, target: FleetItem, to: Destination) -> Field:
+    """From where the restore goes: another region has only what was copied there, another subscription is
+    served from the vault alone."""
+    from ..services import backup, cross_region
 
-    points = await backup.list_points(context.session, backup_of(target).item_id)
+    item_id = backup_of(target).item_id
+    if to.secondary:
+        points = [one.point for one in await cross_region.list_points(context.session, item_id)]
+    else:
+        points = list(await backup.list_points(context.session, item_id))
+        if to.subscription.lower() != target.subscription_id.lower():
+            points = [point for point in points if in_vault(point)]
     options = point_options(points, context.now())
     if not options:
-        raise Refused(
-            f"{target.name} has no recovery point that can be restored.", "See the points pane (2)."
+        where = f" in {to.region}: copies follow hours later" if to.secondary else ""
+        raise NothingThere(
+            f"{target.name} has no recovery point that can be restored{where}.", "See the points pane (2)."
         )
     return Field(id="point", label="Recovery point", options=options, default=options[0].value)
 
@@ -87,11 +121,6 @@ def point_options(points: Sequence[RecoveryPoint], now: datetime) -> tuple[Optio
     )
 
 
-def tiers_of(point: RecoveryPoint) -> list[str]:
-    """Those that hold it now: an expired snapshot stays listed."""
-    return [tier.name for tier in point.tiers if tier.status in ("Valid", "Rehydrated")]
-
-
 def _note(point: RecoveryPoint, now: datetime) -> str:
     from ..preflight import span
 
@@ -107,12 +136,18 @@ def _note(point: RecoveryPoint, now: datetime) -> str:
     return ", ".join(said)
 
 
-async def chosen_point(context: Context, target: FleetItem, name: str) -> RestorePoint:
+async def chosen_point(context: Context, target: FleetItem, name: str, to: Destination) -> RestorePoint:
     """As it is now: it may have expired while the form was open. Raises Refused then."""
-    from ..services import restores
+    from ..services import cross_region, restores
 
+    item_id = backup_of(target).item_id
+    if to.secondary:
+        for found in await cross_region.list_points(context.session, item_id):
+            if found.point.name == name:
+                return found
+        raise Refused(f"{target.name} has no such recovery point in {to.region}.", "Choose another point.")
     try:
-        return await restores.read_point(context.session, backup_of(target).item_id, name)
+        return await restores.read_point(context.session, item_id, name)
     except NotFound as problem:
         raise Refused(
             f"{target.name} has no such recovery point (any more).", "Choose another point."
@@ -127,35 +162,6 @@ def point_line(point: RecoveryPoint, now: datetime) -> str:
         f"Recovery point: {point.taken_at:%Y-%m-%d %H:%M:%S} UTC, {point.consistency}. "
         f"What was written in the {age} since is not in it."
     )
-
-
-def time_line(point: RecoveryPoint) -> str:
-    """In the durations that were recorded; only a snapshot is fast."""
-    if SNAPSHOT in tiers_of(point):
-        return "It comes from the snapshot, which takes minutes."
-    return "It comes from the vault, which takes a quarter of an hour or much more, depending on its size."
-
-
-# what Azure cannot do ---------------------------------------------------------------------------------------
-
-
-def impossible(found: RestorePoint) -> tuple[str, ...]:
-    """For every kind of restore."""
-    reasons = []
-    if found.encrypted:
-        reasons.append("the point is of an encrypted VM: it needs its key vault, which is not asked for here")
-    if not found.managed:
-        reasons.append("the point holds unmanaged disks, which are restored into a storage account only")
-    if found.security.startswith("Confidential"):
-        reasons.append(
-            "the point is of a confidential VM: it needs a disk encryption set, not asked for here"
-        )
-    tiers = tiers_of(found.point)
-    if not tiers:
-        reasons.append("no tier holds the point any more")
-    elif tiers == [ARCHIVE] and all(tier.status != "Rehydrated" for tier in found.point.tiers):
-        reasons.append("the point is in the archive tier alone: rehydrate it first")
-    return tuple(reasons)
 
 
 def point_checks(found: RestorePoint) -> tuple[Check, ...]:
@@ -194,49 +200,118 @@ def point_checks(found: RestorePoint) -> tuple[Check, ...]:
 # the request ------------------------------------------------------------------------------------------------
 
 
-def body_of(
-    target: FleetItem, point_name: str, kind: str, account_id: str, region: str, **more: Any
-) -> dict[str, Any]:
-    """As recorded; `more` are the members of this kind."""
-    return {
-        "properties": {
-            "objectType": "IaasVMRestoreRequest",
-            "recoveryPointId": point_name,
-            "recoveryType": kind,
-            "sourceResourceId": target.id,
-            **more,
-            "storageAccountId": account_id,
-            "region": region,
-            "createNewCloudService": False,
-            "originalStorageAccountOption": False,
-        }
-    }
-
-
-def step_of(target: FleetItem, title: str, point_name: str, body: dict[str, Any]) -> Step:
-    from ..arm_ids import request_path
-    from ..services.api_versions import api_version_of
-
-    item_id = backup_of(target).item_id
-    path = f"{request_path(item_id)}/recoveryPoints/{point_name}/restore"
-    text = json.dumps(body)
-    return Step(
-        title=title,
-        target_id=item_id,
-        arguments={"point": point_name, "body": text, "vm_key": target.key},
-        request=PlannedRequest(method="POST", url=f"{path}?api-version={api_version_of(item_id)}", body=text),
-    )
+class Judged(NamedTuple):
+    case: Case
+    step: Step
+    checks: tuple[Check, ...]
+    refused: tuple[str, ...]
+    permissions: tuple[tuple[str, str], ...]
 
 
 async def judged(
-    context: Context, target: FleetItem, found: RestorePoint, body: dict[str, Any], *against: str
-) -> tuple[tuple[Check, ...], tuple[str, ...]]:
-    """Checks, and reasons to refuse it. What is refused here, also `against` it, is not asked for there."""
-    reasons = (*against, *impossible(found))
-    if reasons:
-        return point_checks(found), reasons
-    checks, verdicts = await validated(context, target, found.point.name, body)
-    return (*checks, *point_checks(found)), verdicts
+    context: Context,
+    target: FleetItem,
+    title: str,
+    found: RestorePoint,
+    vault: VaultRestores,
+    order: Order,
+    *against: str,
+) -> Judged:
+    """The request, with checks and reasons to refuse it. What is refused here, also `against` it, is not
+    asked of the service."""
+    case = Case(order, found, vault, target.subscription_id)
+    guard, unseen = await protected.guard_of(context, vault.id)
+    approval = guard.request_for(GUARDED)
+    body = {"properties": request_of(case, target.id, approval)}
+    reasons = (*against, *restore_rules.reasons(case))
+    verdicts: tuple[str, ...] = ()
+    asked: tuple[Check, ...] = ()
+    if not reasons and case.other_region:
+        asked = (NOT_ASKED,)
+    elif not reasons:
+        access, denied = await _identity_access(context, case)
+        asked, verdicts = await validated(context, target, found.point.name, body)
+        asked, verdicts = (*access, *asked), (*denied, *verdicts)
+    return Judged(
+        case,
+        step_of(target, title, case, body),
+        (*asked, *point_checks(found), *unseen, *await protected.guard_checks(context, guard, approval)),
+        (*reasons, *verdicts),
+        _permissions(case),
+    )
+
+
+NOT_ASKED = Check(
+    label=VALIDATED,
+    state=CheckState.UNKNOWN,
+    detail="Azure cannot be asked beforehand about a restore in another region",
+    fix="What can be seen from here was checked; the job tells the rest.",
+)
+
+
+def _permissions(case: Case) -> tuple[tuple[str, str], ...]:
+    vault_id = case.vault.id
+    if not case.other_region:
+        return ((vault_id, PERMISSION),)
+    return (vault_id, TOKEN), ("/".join(vault_id.split("/")[:3]), OTHER_REGION)
+
+
+async def _identity_access(context: Context, case: Case) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+    """Whether the identity has a role with which it can write to the staging account."""
+    from ..arm_ids import name_of
+    from ..services import restores
+
+    order, vault = case.order, case.vault
+    if not order.identity:
+        return (), ()
+    principal = vault.own_principal if order.identity == SYSTEM else vault.user_identities[order.identity]
+    name = "The vault's own identity" if order.identity == SYSTEM else name_of(order.identity)
+    label = f"{name} may write to {name_of(order.account)}"
+    try:
+        roles = await restores.roles_of(context.session, principal, order.account)
+    except RecoveryError as problem:
+        return (Check(label=label, state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint),), ()
+    held = [BLOB_ROLES[role] for role in roles if role in BLOB_ROLES]
+    if held:
+        return (Check(label=label, state=CheckState.OK, detail=held[0]),), ()
+    if roles:
+        detail = f"it has {len(roles)} other role{'s' * (len(roles) > 1)} there, perhaps not enough"
+        fix = "Storage Blob Data Contributor on the account is enough."
+        return (Check(label=label, state=CheckState.WARNING, detail=detail, fix=fix),), ()
+    reason = (
+        f"{name} has no role on {name_of(order.account)}: give it Storage Blob Data Contributor there, or "
+        "leave the access to Azure Backup itself"
+    )
+    return (Check(label=label, state=CheckState.FAILED, detail="it has no role there"),), (reason,)
+
+
+def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> Step:
+    """What is shown of a restore in another region lacks its token, which is fetched when it is sent."""
+    from ..arm_ids import request_path
+    from ..services import backup_secondary, cross_region
+    from ..services.api_versions import api_version_of
+
+    item_id, point = backup_of(target).item_id, case.found.point.name
+    arguments = {"point": point, "body": json.dumps(body), "vm_key": target.key}
+    if case.other_region:
+        arguments["region"] = case.order.region
+        url = f"{cross_region.location_path(case.vault.id, case.order.region)}/backupCrossRegionRestore"
+        url, shown = (
+            f"{url}?api-version={backup_secondary.API_VERSION}",
+            {
+                "crossRegionRestoreAccessDetails": "fetched when it is sent",
+                "restoreRequest": body["properties"],
+            },
+        )
+    else:
+        path = f"{request_path(item_id)}/recoveryPoints/{point}/restore"
+        url, shown = f"{path}?api-version={api_version_of(item_id)}", body
+    return Step(
+        title=title,
+        target_id=item_id,
+        arguments=arguments,
+        request=PlannedRequest(method="POST", url=url, body=json.dumps(shown)),
+    )
 
 
 async def validated(
@@ -277,27 +352,50 @@ def _sentence(error: JobError) -> str:
 
 
 async def run(context: Context, entry: Entry) -> Submitted:
-    from ..services import restores
+    from ..services import cross_region, restores
 
-    return await restores.start(
-        context.session,
-        entry.target_id,
-        entry.arguments["point"],
-        json.loads(entry.arguments["body"]),
-        entry.request_id,
-    )
+    body, point = json.loads(entry.arguments["body"]), entry.arguments["point"]
+    if region := entry.arguments.get("region"):
+        access = await cross_region.access_to(context.session, entry.target_id, point, region)
+        return await cross_region.start(
+            context.session, entry.target_id, access, region, body, entry.request_id
+        )
+    return await restores.start(context.session, entry.target_id, point, body, entry.request_id)
 
 
 async def find(context: Context, entry: Entry) -> Submitted | None:
     from ..arm_ids import vault_of
     from ..engine.submitted import Submitted
-    from ..services import backup
+    from ..services import backup, cross_region
 
-    job = await backup.find_job(
-        context.session,
-        vault_of(entry.target_id),
-        entry.arguments["vm_key"],
-        entry.service_created_at,
-        entry.request_id,
-    )
+    vault_id, since = vault_of(entry.target_id), entry.service_created_at
+    if region := entry.arguments.get("region"):
+        job = await cross_region.find_job(context.session, vault_id, region, since, entry.request_id)
+    else:
+        vm_key = entry.arguments["vm_key"]
+        job = await backup.find_job(context.session, vault_id, vm_key, since, entry.request_id)
     return None if job is None else Submitted(job_id=job.id)
+
+
+async def made(context: Context, entry: Entry, job: Job) -> tuple[Output, ...]:
+    """What the job tells, and the names of the new disks, which it does not."""
+    from ..arm_ids import name_of
+    from ..services import restores
+
+    told = outputs_of(job)
+    request = json.loads(entry.arguments["body"])["properties"]
+    source = request["sourceResourceId"]
+    group = request.get("targetResourceGroupId") or (
+        source.partition("/providers/")[0] if request["recoveryType"] == REPLACE else ""
+    )
+    if not group:
+        return told
+    new = request.get("targetVirtualMachineId", "")
+    machine = name_of(new or source)
+    vm = [Output(label="VM", value=new)] if new else []
+    since = job.started_at or entry.service_created_at
+    names = await restores.made_disks(context.session, group, f"{machine}-", since)
+    disks = [
+        Output(label="Disk", value=f"{group}/providers/Microsoft.Compute/disks/{name}") for name in names
+    ]
+    return (*vm, *disks, *told)

@@ -112,9 +112,8 @@ def _step(target: FleetItem, disk: Disk, now: datetime, *, incremental: bool) ->
     from ..services.api_versions import api_version_of
 
     tag = str(uuid.uuid4())
-    snapshot_id = (
-        f"{_group_path(disk.id)}/providers/Microsoft.Compute/snapshots/{snapshot_name(disk.name, now)}"
-    )
+    name = snapshot_name(disk.name, now, tag)
+    snapshot_id = f"{_group_path(disk.id)}/providers/Microsoft.Compute/snapshots/{name}"
     body = {
         "location": target.location,
         "tags": {TAG: tag},
@@ -142,9 +141,10 @@ def _step(target: FleetItem, disk: Disk, now: datetime, *, incremental: bool) ->
     )
 
 
-def snapshot_name(disk_name: str, now: datetime) -> str:
-    """Letters, digits, `_`, `-` and `.`, at most 80 of them; the time makes it new."""
-    stamp = f"-{now:%Y%m%d-%H%M%S}"
+def snapshot_name(disk_name: str, now: datetime, tag: str) -> str:
+    """Letters, digits, `_`, `-` and `.`, at most 80 of them. The time says when, the tag makes it new: a name
+    that is taken would change that snapshot instead of making one."""
+    stamp = f"-{now:%Y%m%d-%H%M%S}-{tag[:4]}"
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", disk_name).strip(".-") or "disk"
     if stem != disk_name or len(stem) + len(stamp) > LONGEST_NAME:
         # What tells the disks of one VM apart stands at the end of their names.

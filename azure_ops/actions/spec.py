@@ -14,20 +14,50 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..model import Check, Fact, FleetItem, Form, Job, PlannedRequest, Risk
+from ..model import (
+    Check,
+    Fact,
+    FleetItem,
+    Form,
+    Job,
+    Output,
+    PlannedRequest,
+    Risk,
+    Subscription,
+    Vault,
+)
 
 if TYPE_CHECKING:
     from ..engine.submitted import Submitted
     from ..journal.store import Entry
     from ..services.session import Session
 
-Target = FleetItem | Job
+Target = FleetItem | Job | Vault | Subscription
 Value = TypeVar("Value")
 
 
 class TargetKind(StrEnum):
     VM = "vm"
     JOB = "job"
+    VAULT = "vault"
+    SUBSCRIPTION = "subscription"
+
+
+KINDS: dict[type[Target], TargetKind] = {
+    FleetItem: TargetKind.VM,
+    Job: TargetKind.JOB,
+    Vault: TargetKind.VAULT,
+    Subscription: TargetKind.SUBSCRIPTION,
+}
+
+
+def kind_of(target: Target) -> TargetKind:
+    return KINDS[type(target)]
+
+
+def key_of(target: Target) -> str:
+    """The target's identity, by which it is held while an operation on it runs."""
+    return target.key if isinstance(target, FleetItem) else target.id.lower()
 
 
 class Step(Fact, frozen=True, kw_only=True):
@@ -40,6 +70,10 @@ class Step(Fact, frozen=True, kw_only=True):
     arguments: dict[str, str] = msgspec.field(default_factory=dict)
     """What `run` needs besides, journalled before anything is sent."""
     request: PlannedRequest
+    before: tuple[PlannedRequest, ...] = ()
+    """Sent first: what only opens the way for the request and changes nothing by itself."""
+    about: str = ""
+    """Name of what the operation is about, when that is not the target: something that is to be made."""
 
 
 class Draft(Fact, frozen=True, kw_only=True):
@@ -54,6 +88,8 @@ class Draft(Fact, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     amend: bool = False
     """Refused for the form's answers."""
+    good_until: datetime | None = None
+    """Of the service's time: what was chosen ends then, and the plan with it."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -64,6 +100,8 @@ class Context(msgspec.Struct, frozen=True):
     """Everybody's jobs as last listed, by id in lower case."""
     fleet: Mapping[str, FleetItem] = {}
     """The rows as last read, by key."""
+    answers: Mapping[str, str] = {}
+    """What stands in the form already, for `choices` of which some depend on others."""
     shared: dict[str, asyncio.Future[Any]] = msgspec.field(default_factory=dict)
 
     async def once(self, what: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
@@ -103,6 +141,10 @@ class Action(msgspec.Struct, frozen=True):
     """Sends the one changing request of a journalled step."""
     find: Callable[[Context, Entry], Awaitable[Submitted | None]] | None = None
     """Looks for what an operation in doubt did. Reads only."""
+    made: Callable[[Context, Entry, Job], Awaitable[tuple[Output, ...]]] | None = None
+    """What a finished operation made or left, to be shown and copied. Reads only."""
+    of: str = "of"
+    """Stands between the title and the target's name."""
     many: bool = True
     """May be done on several marked rows with one plan and one confirmation."""
     keywords: tuple[str, ...] = ()

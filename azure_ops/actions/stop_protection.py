@@ -9,7 +9,7 @@ from .protected import (
     WRITE,
     backup_of,
     find,
-    guard_check,
+    guard_checks,
     guard_of,
     no_live_item,
     points_of,
@@ -76,7 +76,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             "Resume backup brings protection back at any time.",
         ),
         losses=("What changes on it from now on is in no backup.",),
-        checks=(*checks, *guard_check(guard, request)),
+        checks=(*checks, *await guard_checks(context, guard, request)),
         permissions=((backup.vault_id, WRITE),),
         refused=(f"{backup.vault_name} is not immutable: there its points can only be kept",)
         if denied

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import shlex
 
-from .records.tenancy import OPERATOR_CLIENT_ID, READER_CLIENT_ID
+from .records.tenancy import (
+    ADMIN_CLIENT_ID,
+    GUARDED_CLIENT_ID,
+    OPERATOR_CLIENT_ID,
+    READER_CLIENT_ID,
+)
 from .state_dir import Run
 
 UNSET = (
@@ -37,7 +42,8 @@ def shell_exports(run: Run) -> str:
     lines += [
         f"# tenant {run.tenant_id}",
         *(f"# subscription {each}" for each in run.subscription_ids),
-        f"# identities: operator {OPERATOR_CLIENT_ID} (the default), reader {READER_CLIENT_ID}",
-        "# for the reader: export AZURE_CLIENT_ID, or az login --identity --client-id",
+        f"# identities: operator {OPERATOR_CLIENT_ID} (the default), reader {READER_CLIENT_ID},",
+        f"#   operator without rights on Resource Guards {GUARDED_CLIENT_ID}, Contributor {ADMIN_CLIENT_ID}",
+        "# for another than the operator: export AZURE_CLIENT_ID, or az login --identity --client-id",
     ]
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from .remote import (
     env,
     fault_add,
     fault_clear,
+    fault_known,
     fault_list,
     status,
 )
@@ -87,6 +88,7 @@ def _fault_words(commands: Any) -> None:
     faults = parser.add_subparsers(required=True, metavar="COMMAND")
     _command(faults, "list", fault_list, "show the faults and how often they hit")
     _command(faults, "clear", fault_clear, "forget all of them")
+    _command(faults, "known", fault_known, "show which jobs can fail where, and with which codes")
     words = _command(faults, "add", fault_add, "add one")
     kinds = ("status", "reset", "slow", "cut", "malformed", "expired-token", "fail-step")
     words.add_argument("kind", choices=kinds)
@@ -101,8 +103,8 @@ def _fault_words(commands: Any) -> None:
     words.add_argument("--delay-s", type=float, metavar="S", help="for slow: real seconds")
     words.add_argument("--code", help="the error's code")
     words.add_argument("--message", help="the error's message")
-    words.add_argument("--operation", help="for fail-step: TestFailover, Backup …")
-    words.add_argument("--step", type=int, help="for fail-step: from 1")
+    words.add_argument("--operation", help="for fail-step: TestFailover, Backup …; `known` lists them")
+    words.add_argument("--step", help="for fail-step: from 1, or its name")
     words.add_argument("--target", help="for fail-step: part of the target's id")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from . import failing_steps
 from .answers import Answer
 
 Kind = Literal["status", "reset", "slow", "cut", "malformed", "expired-token", "fail-step"]
@@ -52,7 +53,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Real seconds, for `slow`."""
     operation: str = ""
     """For `fail-step`: the job's own name, `TestFailover`."""
-    step: int = 0
+    step: int | str = 0
+    """For `fail-step`: from 1, or the step's name."""
     target: str = ""
     """For `fail-step`: a part of the target's id."""
     id: int = 0
@@ -66,8 +68,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("a status fault needs a status from 400 to 599")
         if self.kind == "slow" and self.delay_s <= 0:
             raise ValueError("a slow fault needs delay_s, in seconds")
-        if self.kind == "fail-step" and not (self.operation and self.step >= 1):
-            raise ValueError("a fail-step fault needs an operation and a step from 1")
+        if self.kind == "fail-step":
+            self.operation, self.step = failing_steps.resolve(self.operation, self.step)
         try:
             re.compile(self.regex)
         except re.error as error:

@@ -94,6 +94,19 @@ def fault_clear(state: StateDir, options: argparse.Namespace) -> int:
     return 0
 
 
+def fault_known(state: StateDir, options: argparse.Namespace) -> int:
+    """Needs nothing that runs."""
+    from .failing_steps import STEPS
+    from .handlers.backup_errors import KNOWN
+
+    for operation, steps in STEPS.items():
+        print(f"{operation}: " + ", ".join(f"{at} {name}" for at, name in enumerate(steps, 1)))
+    print("\nCodes of backup and restore jobs that have words of their own; any other is taken as it is:")
+    for error in KNOWN.values():
+        print(f"{error.code} {error.title}: {error.message}")
+    return 0
+
+
 def print_fault(fault: dict[str, Any]) -> None:
     aim = (
         f"{fault['operation']} step {fault['step']} of {fault['target'] or 'any target'}"

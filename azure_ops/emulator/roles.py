@@ -3,7 +3,12 @@ modelled. The front asks them before each handler, the permissions endpoint list
 
 from __future__ import annotations
 
-from .records.tenancy import OPERATOR_CLIENT_ID, READER_CLIENT_ID
+from .records.tenancy import (
+    ADMIN_CLIENT_ID,
+    GUARDED_CLIENT_ID,
+    OPERATOR_CLIENT_ID,
+    READER_CLIENT_ID,
+)
 from .routing import Principal, Role
 
 _VAULT = "Microsoft.RecoveryServices/Vaults"
@@ -13,6 +18,18 @@ _REPLICATED = f"{_VAULT}/replicationFabrics/replicationProtectionContainers/repl
 _PLAN = f"{_VAULT}/replicationRecoveryPlans"
 
 READER = Role("Reader", ("*/read",))
+READER_OF_NO_GUARD = Role("Reader", ("*/read",), ("Microsoft.DataProtection/*",))
+"""Reader of the fleet's subscriptions. Assignments hold for the whole tenant here, so its subscription
+is cut out of the role instead."""
+CONTRIBUTOR = Role(
+    "Contributor",
+    ("*",),
+    (
+        "Microsoft.Authorization/*/Delete",
+        "Microsoft.Authorization/*/Write",
+        "Microsoft.Authorization/elevateAccess/Action",
+    ),
+)
 
 BACKUP_OPERATOR = Role(
     "Backup Operator",
@@ -166,7 +183,13 @@ _OPERATOR_ROLES = (
 
 OPERATOR_APP = Principal(OPERATOR_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c01", _OPERATOR_ROLES)
 READER_APP = Principal(READER_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c02", (READER,))
-APPS = {app.name: app for app in (OPERATOR_APP, READER_APP)}
+GUARDED_APP = Principal(
+    GUARDED_CLIENT_ID,
+    "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c05",
+    (READER_OF_NO_GUARD, *(role for role in _OPERATOR_ROLES if role is not READER)),
+)
+ADMIN_APP = Principal(ADMIN_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c06", (CONTRIBUTOR,))
+APPS = {app.name: app for app in (OPERATOR_APP, READER_APP, GUARDED_APP, ADMIN_APP)}
 """The applications (managed identity or service principal) by client id."""
 
 OPERATOR_USER = Principal("oncall@contoso.example", "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c03", _OPERATOR_ROLES)
@@ -174,4 +197,4 @@ READER_USER = Principal("auditor@contoso.example", "5b1f4c1e-63f2-4d3f-8a57-0f6f
 USERS = {"operator": OPERATOR_USER, "reader": READER_USER}
 """The people who sign in with a device code, by the word that approves them."""
 
-PRINCIPALS = {p.object_id: p for p in (OPERATOR_APP, READER_APP, OPERATOR_USER, READER_USER)}
+PRINCIPALS = {p.object_id: p for p in (*APPS.values(), *USERS.values())}

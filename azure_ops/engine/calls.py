@@ -68,8 +68,11 @@ async def _service_result(services: Services, console: Console, request: wire.Re
             return wire.GotRaw(document=await services.details.raw(request.key, request.part))
         case wire.GetJob():
             return wire.GotJob(job=await _job(services, request.job_id))
+        case wire.GetVaults():
+            with leaving(LOOKING_LEAVES):
+                return wire.GotVaults(vaults=await services.vaults.read(request.ids, fresh=request.fresh))
         case wire.Prepare():
-            form, checks = await services.runner.prepare(request.action, request.keys)
+            form, checks = await services.runner.prepare(request.action, request.keys, request.answers)
             return wire.Prepared(form=form, checks=checks)
         case wire.MakePlan():
             return wire.GotPlan(
@@ -91,7 +94,7 @@ async def _service_result(services: Services, console: Console, request: wire.Re
 async def _details(services: Services, request: wire.GetDetails) -> Details:
     item = known_item(services.watcher, request.key)
     with leaving(LOOKING_LEAVES):
-        details = await services.details.read(item, fresh=request.fresh)
+        details = await services.details.read(item, fresh=request.fresh, secondary=request.secondary)
     services.watcher.lay_over(details.item)
     return details
 

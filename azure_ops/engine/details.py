@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from ..arm_ids import segment
+from ..backup_policies import meaning
 from ..errors import NotFound, RecoveryError, Refused, Unreachable
 from ..model import (
     Backup,
@@ -21,6 +23,8 @@ from ..model import (
     Replication,
     SourceState,
 )
+from ..schedule import gaps
+from .surroundings import Surroundings, told_why
 
 if TYPE_CHECKING:
     from ..services.session import Session
@@ -40,62 +44,96 @@ class GoodPoints(NamedTuple):
     points: Points
 
 
+class Found(NamedTuple):
+    lists: list[tuple[SourceState, Points]]
+    secondary: str
+
+
 class DetailsReader:
     def __init__(self, session: Session, watcher: Watcher, history: History) -> None:
         self._session = session
         self._watcher = watcher
         self._history = history
-        self._at_hand: dict[str, tuple[float, Details]] = {}
+        self._around = Surroundings(session, watcher)
+        self._at_hand: dict[tuple[str, bool], tuple[float, Details]] = {}
         self._good_points: dict[str, GoodPoints] = {}
         """The last good answer of each list of points, by the id of what the points are of."""
 
-    async def read(self, item: FleetItem, *, fresh: bool = False) -> Details:
-        read_at, details = self._at_hand.get(item.key, (0.0, None))
+    async def read(self, item: FleetItem, *, fresh: bool = False, secondary: bool = False) -> Details:
+        wanted = item.key, secondary
+        read_at, details = self._at_hand.get(wanted, (0.0, None))
         if details is None or fresh or time.monotonic() - read_at > AT_HAND_S:
-            details = await self._read(item)
+            details = await self._read(item, secondary=secondary)
             if len(self._at_hand) >= LONGEST_CACHE:
                 self._at_hand.clear()
-            self._at_hand[item.key] = (time.monotonic(), details)
+            self._at_hand[wanted] = (time.monotonic(), details)
         return details
 
     def forget(self, key: str) -> None:
         """What is at hand of this row is no longer true."""
-        self._at_hand.pop(key, None)
+        for secondary in (False, True):
+            self._at_hand.pop((key, secondary), None)
 
-    async def _read(self, item: FleetItem) -> Details:
+    def point(self, item_id: str, name: str) -> RecoveryPoint | None:
+        """A backup point as it was read last."""
+        points = self._good_points.get(item_id.lower(), GoodPoints(None, ())).points
+        return next((point for point in points if point.name == name), None)
+
+    async def _read(self, item: FleetItem, *, secondary: bool) -> Details:
         faults: list[ErrorNote] = []
         if item.vm_unread:  # which disks' snapshots are its points stands in the VM
             item = await read_item(self._session, item, faults)
-            row, lists = item, await self._points(item)
+            row, found = item, await self._points(item, faults, secondary=secondary)
         else:
-            row, lists = await asyncio.gather(read_item(self._session, item, faults), self._points(item))
-        points = [point for _, of_one in lists for point in of_one]
-        sources = tuple(source for source, _ in lists)
-        faults += [source.error for source in sources if source.error]
+            row, found = await asyncio.gather(
+                read_item(self._session, item, faults), self._points(item, faults, secondary=secondary)
+            )
+        policy, warned = await asyncio.gather(
+            self._around.policy(row, faults), self._around.warned(row, faults)
+        )
+        faults += [source.error for source, _ in found.lists if source.error]
+        points = told_why([point for _, of_one in found.lists for point in of_one], warned)
         return Details(
             item=row,
             points=tuple(sorted(points, key=lambda point: point.taken_at, reverse=True)),
-            point_sources=sources,
+            point_sources=tuple(source for source, _ in found.lists),
+            gaps=gaps(policy, points, self._session.service_now()) if policy else (),
+            promise=meaning(policy) if policy else "",
+            restore_times=self._history.restore_times(),
+            secondary=found.secondary,
+            warning=warned.errors[0] if warned and warned.errors else None,
             rpo_history=self._history.rpo(item.key, self._session.service_now()),
             faults=tuple(faults),
             read_at=datetime.now(UTC),
         )
 
-    async def _points(self, item: FleetItem) -> list[tuple[SourceState, Points]]:
+    async def _points(self, item: FleetItem, faults: list[ErrorNote], *, secondary: bool) -> Found:
         from ..services import backup, compute, site_recovery
 
-        session = self._session
-        wanted = [self._list("disk snapshots", item.key, compute.list_snapshots(session, item))]
+        session, wanted, told = self._session, [], ""
+        wanted.append(self._list("disk snapshots", item.key, compute.list_snapshots(session, item)))
         if item.backup is not None:
             id_ = item.backup.item_id
             wanted.append(self._list("backup points", id_, backup.list_points(session, id_)))
         if item.replication is not None:
             id_ = item.replication.item_id
             wanted.append(self._list("replication points", id_, site_recovery.list_points(session, id_)))
-        return await asyncio.gather(*wanted)
+        if secondary:
+            region, told = await self._around.secondary(item, faults)
+            if region and item.backup is not None:
+                wanted.append(self._secondary(item.backup.item_id, region))
+        lists = await asyncio.gather(*wanted)
+        return Found(lists, told)
+
+    async def _secondary(self, item_id: str, region: str) -> tuple[SourceState, Points]:
+        from ..services import backup_secondary
+
+        reading = backup_secondary.list_secondary_points(self._session, item_id, region)
+        return await self._list(f"points in {region}", f"{item_id}@{region}", reading)
 
     async def _list(self, name: str, of: str, reading: Awaitable[Points]) -> tuple[SourceState, Points]:
         """The points and how old they are: those of the last good answer when they cannot be read now."""
+        of = of.lower()
         try:
             points = await reading
         except RecoveryError as problem:
@@ -108,8 +146,12 @@ class DetailsReader:
         return SourceState(name=name, read_at=good.read_at, rows=len(points)), points
 
     async def raw(self, key: str, part: str) -> RawDocument:
-        """The service's own answer about a part of a row, or about a job."""
-        if part == "job":
+        """The service's own answer about a part of a row, a job or a vault."""
+        from ..services import cross_region
+
+        if part == "job" and segment(key, cross_region.JOBS):
+            return await cross_region.raw_job(self._session, key)
+        if part in ("job", "vault"):
             return await self._session.get_document(key)
         item = self._watcher.item(key)
         if item is None:

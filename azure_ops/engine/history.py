@@ -1,6 +1,7 @@
-"""What we saw ourselves of each replicated VM's recovery point objective in the last 24 hours, in SQLite.
+"""What we saw ourselves, in SQLite: each replicated VM's recovery point objective in the last 24 hours, and
+how long our restores took, by kind and by the tier that they came from.
 
-A convenience, not a record: an unusable file is put aside and begun anew. Only the watcher writes.
+A convenience, not a record: an unusable file is put aside and begun anew. Only the engine writes.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
-from ..model import FleetItem
+from ..model import FleetItem, RestoreTime
 
 KEPT = timedelta(hours=24)
+RESTORES_COUNTED = 25
+"""Of each kind and tier, the newest."""
 SCHEMA = """
+CREATE TABLE IF NOT EXISTS restores (
+    operation TEXT PRIMARY KEY, at REAL, action TEXT, tier TEXT, seconds REAL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rpo (key TEXT, at REAL, seconds INTEGER, PRIMARY KEY (key, at)) WITHOUT ROWID;
 """
 
@@ -67,6 +74,27 @@ class History:
         except sqlite3.DatabaseError:
             return ()
         return tuple((datetime.fromtimestamp(at, UTC), seconds) for at, seconds in rows)
+
+    def restored(self, operation: str, action: str, tier: str, seconds: float, at: datetime) -> None:
+        """A restore or failover of ours that succeeded; `tier` is empty for what reads none."""
+        row = (operation, at.timestamp(), action, tier, seconds)
+        with contextlib.suppress(sqlite3.DatabaseError), self._database:
+            self._database.execute("INSERT OR REPLACE INTO restores VALUES (?, ?, ?, ?, ?)", row)
+
+    def restore_times(self) -> tuple[RestoreTime, ...]:
+        try:
+            rows = self._database.execute("SELECT action, tier, seconds FROM restores ORDER BY at DESC")
+            found: dict[tuple[str, str], list[float]] = {}
+            for action, tier, seconds in rows:
+                of_kind = found.setdefault((action, tier), [])
+                if len(of_kind) < RESTORES_COUNTED:
+                    of_kind.append(seconds)
+        except sqlite3.DatabaseError:
+            return ()
+        return tuple(
+            RestoreTime(action=action, tier=tier, median_s=median(seconds), runs=len(seconds))
+            for (action, tier), seconds in sorted(found.items())
+        )
 
     def close(self) -> None:
         self._database.close()

@@ -8,7 +8,9 @@ from statistics import median
 
 from ..journal.store import Entry
 from ..model import ErrorNote, Job, JobState, JobTask, Operation, Phase
+from ..points import crash_error
 from ..preflight import span
+from ..services.azure_codes import known
 
 JOB_PHASES = {
     JobState.SUCCEEDED: Phase.SUCCEEDED,
@@ -37,6 +39,8 @@ def operation_of(entry: Entry, job: Job | None, durations_s: list[float]) -> Ope
         message=entry.message,
         error=entry.error,
         confirmed_by=entry.confirmed_by,
+        answers=entry.answers,
+        outputs=entry.outputs,
         normal_s=median(durations_s) if durations_s else None,
         normal_count=len(durations_s),
     )
@@ -73,11 +77,13 @@ def job_error(entry: Entry, job: Job) -> ErrorNote | None:
         return None
     ended = "failed" if job.state is JobState.FAILED else "was skipped"
     first = job.errors[0] if job.errors else None
+    known_code = known(first.code) if first else None
     why = first.message if first and first.message else "the service gives no reason"
     return ErrorNote(
         kind="JobFailed",
         title=f"{entry.title} {ended}: {why.rstrip('.')}.",
-        hint=(first.recommendation if first else "")
+        hint=(known_code.next_step if known_code else "")
+        or (first.recommendation if first else "")
         or "Look at the steps; raw JSON (y) shows all of the job.",
         code=first.code if first else "",
         resource=entry.target_id,
@@ -95,6 +101,8 @@ def end_line(job: Job) -> str:
     """How it ended, for the row."""
     duration = job_duration_s(job)
     took = f" in {span(duration)}" if duration is not None else ""
+    if job.state is JobState.WARNED and (crash := crash_error(job)):
+        return f"crash-consistent only{took}: {crash.message or crash.code}"
     if job.state is JobState.WARNED:
         reason = f": {job.errors[0].message}" if job.errors else ""
         return f"completed with warnings{took}{reason}"

@@ -20,6 +20,15 @@ STEPS = ((75, 5.0), (50, 10.0), (25, 30.0))
 """(more than so many reads left, seconds between two): 150 reads last an hour this way, the first six
 minutes fast."""
 LAST_STEP_S = 90.0
+STANDS_STILL = 1.05
+LONGEST_PATIENCE_S = 30.0
+"""A step that has lasted long lasts on: each read without news makes the next pause so much longer."""
+
+
+def patience_s(without_news: int) -> float:
+    """The service's seconds to wait, beyond one's turn, after so many reads of a job that stands still."""
+    shortest = STEPS[0][1]
+    return float(min(LONGEST_PATIENCE_S, shortest * STANDS_STILL**without_news)) - shortest
 
 
 class BudgetView(Protocol):

@@ -10,15 +10,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from .. import preflight
 from ..actions import by_id
-from ..actions.spec import Action, Context, Draft, TargetKind
+from ..actions.spec import Action, Context, Draft, Target, TargetKind, key_of
 from ..errors import NotFound, RecoveryError, Refused, Throttled
-from ..model import Check, FleetItem, Form, Job, Plan, Risk
+from ..model import Check, FleetItem, Form, Job, Plan, Risk, Subscription, Vault
 from .console import Board
 from .details import read_parts
 
@@ -44,10 +45,10 @@ class KeptPlan:
     plan: Plan
     action: Action
     answers: Mapping[str, str]
-    targets: tuple[FleetItem | Job, ...]
+    targets: tuple[Target, ...]
     drafts: tuple[Draft, ...]
 
-    def changes_since(self, fresh: Sequence[FleetItem | Job]) -> list[str]:
+    def changes_since(self, fresh: Sequence[Target]) -> list[str]:
         lines: list[str] = []
         for before, now in zip(self.targets, fresh, strict=True):
             lines += preflight.changes(name_of(before), preflight.facts(before), preflight.facts(now))
@@ -64,12 +65,14 @@ class Planner:
         self._unread: dict[str, dict[str, RecoveryError]] = {}
         self._shown_at: dict[str, float] = {}
 
-    def context(self) -> Context:
+    def context(self, answers: Mapping[str, str] = MappingProxyType({})) -> Context:
         snapshot = self._board.snapshot
         fleet = snapshot.items if snapshot else {}
-        return Context(session=self._session, jobs=self._board.jobs, fleet=fleet)
+        return Context(session=self._session, jobs=self._board.jobs, fleet=fleet, answers=answers)
 
-    async def prepare(self, action_id: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
+    async def prepare(
+        self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]
+    ) -> tuple[Form, tuple[Check, ...]]:
         """Raises Refused when the action is not possible on any of these targets."""
         action = by_id(action_id)
         targets = await self.fresh_targets(action, keys)
@@ -83,14 +86,14 @@ class Planner:
                     target, self._board.jobs.values(), self._board.operations.values()
                 )
                 checks += found if len(possible) == 1 else _for_row(target.name, found)
-        form = await action.choices(self.context(), possible) if action.choices else Form()
+        form = await action.choices(self.context(answers), possible) if action.choices else Form()
         return msgspec.structs.replace(form, checks=()), (*checks, *form.checks)
 
     async def make_plan(self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         action = by_id(action_id)
         return (await self._make(action, await self.fresh_targets(action, keys), answers)).plan
 
-    async def remake(self, kept: KeptPlan, targets: Sequence[FleetItem | Job]) -> Plan:
+    async def remake(self, kept: KeptPlan, targets: Sequence[Target]) -> Plan:
         """The plan as it is now that its targets have changed."""
         return (await self._make(kept.action, targets, kept.answers)).plan
 
@@ -105,15 +108,20 @@ class Planner:
         self._plans.pop(plan_id, None)
         self._shown_at.pop(plan_id, None)
 
-    def outdated(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job]) -> list[str]:
+    def outdated(self, kept: KeptPlan, fresh: Sequence[Target]) -> list[str]:
         """Why the plan must be shown anew before it is confirmed: one line for each reason."""
         lines = kept.changes_since(fresh)
+        lines += [
+            f"{name_of(target)}: what was chosen has expired, at {draft.good_until:%Y-%m-%d %H:%M} UTC"
+            for target, draft in zip(kept.targets, kept.drafts, strict=True)
+            if draft.good_until is not None and draft.good_until <= self._session.service_now()
+        ]
         shown_s = time.monotonic() - self._shown_at.get(kept.plan.id, 0.0)
         if shown_s > PLAN_GOOD_S:
             lines.append(f"the plan was made {preflight.span(shown_s)} ago: what is lost may be more now")
         return lines
 
-    async def fresh_targets(self, action: Action, keys: Sequence[str]) -> list[FleetItem | Job]:
+    async def fresh_targets(self, action: Action, keys: Sequence[str]) -> list[Target]:
         """Each target once, however often and in whatever letters it is named."""
         wanted = {key.lower(): key for key in keys}.values()
         if not wanted or (len(wanted) > 1 and not action.many) or len(wanted) > LONGEST_BATCH:
@@ -121,7 +129,7 @@ class Planner:
             raise Refused(f"{action.title} takes one to {most} targets, not {len(wanted)}.")
         return list(await asyncio.gather(*(self._fresh(action, key) for key in wanted)))
 
-    async def _fresh(self, action: Action, key: str) -> FleetItem | Job:
+    async def _fresh(self, action: Action, key: str) -> Target:
         async with self._reads:
             try:
                 return await self._fresh_now(action, key)
@@ -131,7 +139,7 @@ class Planner:
                 await asyncio.sleep(problem.retry_after_s or LONGEST_WAIT_S)
             return await self._fresh_now(action, key)
 
-    async def _fresh_now(self, action: Action, key: str) -> FleetItem | Job:
+    async def _fresh_now(self, action: Action, key: str) -> Target:
         from ..services import jobs
 
         if action.target is TargetKind.JOB:
@@ -139,6 +147,10 @@ class Planner:
             known = self._board.jobs.get(job.id.lower())
             self._watcher.saw_job(job)
             return known_target(job, known)
+        if action.target is TargetKind.VAULT:
+            return await self._fresh_vault(key)
+        if action.target is TargetKind.SUBSCRIPTION:
+            return await self._fresh_subscription(key)
         item = self._watcher.item(key.lower())
         if item is None:
             raise NotFound(f"{key.rsplit('/', 1)[-1]} is not in the fleet.", "Press r to read it again.")
@@ -152,9 +164,22 @@ class Planner:
         self._watcher.lay_over(row)
         return row
 
-    async def _make(
-        self, action: Action, targets: Sequence[FleetItem | Job], answers: Mapping[str, str]
-    ) -> KeptPlan:
+    async def _fresh_vault(self, key: str) -> Vault:
+        from ..services import vaults
+
+        # by its id as Azure writes it, which stands in what is sent
+        known = next((vault.id for vault in self._watcher.vaults if vault.id.lower() == key.lower()), key)
+        return await vaults.read_vault(self._session, known)
+
+    async def _fresh_subscription(self, key: str) -> Subscription:
+        names = await self._session.subscription_names()
+        looked_at = await self._session.subscriptions()
+        wanted = next((one for one in looked_at if f"/subscriptions/{one}".lower() == key.lower()), None)
+        if wanted is None:
+            raise NotFound(f"{key} is none of the subscriptions that are looked at.", "Choose another row.")
+        return Subscription(id=f"/subscriptions/{wanted}", name=names.get(wanted, ""))
+
+    async def _make(self, action: Action, targets: Sequence[Target], answers: Mapping[str, str]) -> KeptPlan:
         context = self.context()
         drafts = await asyncio.gather(*(self._draft(action, context, target, answers) for target in targets))
         missing = await asyncio.gather(*(self._permissions(draft) for draft in drafts))
@@ -166,7 +191,7 @@ class Planner:
         return kept
 
     async def _draft(
-        self, action: Action, context: Context, target: FleetItem | Job, answers: Mapping[str, str]
+        self, action: Action, context: Context, target: Target, answers: Mapping[str, str]
     ) -> Draft:
         reason = action.why_not(target)
         if reason is not None:
@@ -180,8 +205,10 @@ class Planner:
                 target, self._board.jobs.values(), self._board.operations.values()
             )
             checks += preflight.unread_checks(self._unread.get(target.key, {}))
-        else:
+        elif isinstance(target, Job):
             checks = preflight.job_checks(target, self._board.operations.values())
+        else:
+            checks = preflight.held_checks(key_of(target), self._board.operations.values())
         async with self._reads:
             try:
                 draft = await action.plan(context, target, answers)
@@ -217,21 +244,18 @@ def known_target(job: Job, listed: Job | None) -> Job:
     return msgspec.structs.replace(job, target_key=listed.target_key, target_name=listed.target_name)
 
 
-def key_of(target: FleetItem | Job) -> str:
-    """The row's or the job's identity."""
-    return target.key if isinstance(target, FleetItem) else target.id.lower()
-
-
-def name_of(target: FleetItem | Job) -> str:
-    if isinstance(target, FleetItem):
-        return target.name
-    return target.target_name or target.title or target.operation
+def name_of(target: Target) -> str:
+    if isinstance(target, Job):
+        return target.target_name or target.title or target.operation
+    if isinstance(target, Subscription):
+        return target.name or target.id.rsplit("/", 1)[-1]
+    return target.name
 
 
 def assemble(
     action: Action,
     answers: Mapping[str, str],
-    targets: Sequence[FleetItem | Job],
+    targets: Sequence[Target],
     drafts: Sequence[Draft],
     permissions: Sequence[list[Check]],
     now: datetime,
@@ -240,7 +264,7 @@ def assemble(
     many = len(targets) > 1
     lines: dict[str, list[str]] = {"consequences": [], "losses": [], "refused": []}
     checks: list[Check] = []
-    taken: list[tuple[FleetItem | Job, Draft]] = []
+    taken: list[tuple[Target, Draft]] = []
     for target, draft, allowed in zip(targets, drafts, permissions, strict=True):
         name = name_of(target)
         lacking = [f"{check.label}, {check.detail}" for check in allowed if check.state == "failed"]
@@ -251,10 +275,13 @@ def assemble(
             lines["refused"] += [f"{name}: {reason}" for reason in refused or ["there is nothing to do"]]
             continue
         taken.append((target, draft))
-        lines["consequences"] += [f"{name}: {text}" if many else text for text in draft.consequences]
-        lines["losses"] += [f"{name}: {text}" if many else text for text in draft.losses]
+        for part in ("consequences", "losses"):
+            said: tuple[str, ...] = getattr(draft, part)
+            lines[part] += [text if not many or text.startswith(name) else f"{name}: {text}" for text in said]
     left_out = [f"Left out: {reason}" for reason in lines["refused"]] if taken else []
-    names = tuple(name_of(target) for target, _ in taken) or tuple(name_of(target) for target in targets)
+    names = tuple(_about(target, draft) for target, draft in taken) or tuple(
+        name_of(target) for target in targets
+    )
     plan = Plan(
         id=str(uuid.uuid4()),
         action=action.id,
@@ -265,7 +292,9 @@ def assemble(
         consequences=(*lines["consequences"], *left_out),
         losses=tuple(lines["losses"]),
         checks=tuple(checks),
-        requests=tuple(step.request for _, draft in taken for step in draft.steps),
+        requests=tuple(
+            one for _, draft in taken for step in draft.steps for one in (*step.before, step.request)
+        ),
         permissions=tuple(dict.fromkeys(p for draft in drafts for _, p in draft.permissions)),
         confirm_name=_confirm_name(action, names),
         refused=() if taken else tuple(lines["refused"]),
@@ -279,6 +308,11 @@ def assemble(
         targets=tuple(target for target, _ in taken),
         drafts=tuple(draft for _, draft in taken),
     )
+
+
+def _about(target: Target, draft: Draft) -> str:
+    """What is to be made has no row yet, but a name."""
+    return next((step.about for step in draft.steps if step.about), name_of(target))
 
 
 def _confirm_name(action: Action, names: Sequence[str]) -> str:

@@ -17,12 +17,14 @@ import msgspec
 
 from .. import wire
 from ..actions import by_id
+from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..journal.store import Entry, Journal
-from ..model import Check, FleetItem, Form, Job, Operation, Phase, Plan, Risk
+from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
+from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
-from .planner import KeptPlan, Planner, key_of, name_of
+from .planner import KeptPlan, Planner, name_of
 from .runner_follow import Follower
 
 if TYPE_CHECKING:
@@ -68,8 +70,10 @@ class Runner:
 
     # plans
 
-    async def prepare(self, action: str, keys: Sequence[str]) -> tuple[Form, tuple[Check, ...]]:
-        return await self._planner.prepare(action, keys)
+    async def prepare(
+        self, action: str, keys: Sequence[str], answers: Mapping[str, str]
+    ) -> tuple[Form, tuple[Check, ...]]:
+        return await self._planner.prepare(action, keys, answers)
 
     async def make_plan(self, action: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         return await self._planner.make_plan(action, keys, answers)
@@ -139,12 +143,12 @@ class Runner:
             if self._held.get(key) == plan_id:
                 del self._held[key]
 
-    def _entries_of(self, kept: KeptPlan, fresh: Sequence[FleetItem | Job], confirmed_by: str) -> list[Entry]:
+    def _entries_of(self, kept: KeptPlan, fresh: Sequence[Target], confirmed_by: str) -> list[Entry]:
         now = datetime.now(UTC)
         entries: list[Entry] = []
         for target, draft in zip(fresh, kept.drafts, strict=True):
             for step in draft.steps:
-                own = msgspec.structs.replace(kept.plan, requests=(step.request,))
+                own = msgspec.structs.replace(kept.plan, requests=(*step.before, step.request))
                 entries.append(
                     Entry(
                         id=str(uuid.uuid4()),
@@ -152,10 +156,11 @@ class Runner:
                         action=kept.action.id,
                         title=step.title,
                         target_key=key_of(target),
-                        target_name=name_of(target),
+                        target_name=step.about or name_of(target),
                         target_id=step.target_id,
                         request_id=str(uuid.uuid4()),
                         arguments=step.arguments,
+                        answers={key: without_secrets(value) for key, value in kept.answers.items()},
                         plan=own,
                         confirmed_by=confirmed_by,
                         created_at=now,
@@ -231,9 +236,11 @@ class Runner:
     def _ended(self, entry: Entry) -> None:
         self._durations.pop(entry.action, None)
         self._show(entry)
+        job = self._board.operations[entry.id].job
+        warned = entry.phase is Phase.SUCCEEDED and job is not None and job.state is JobState.WARNED
         self._on_notice(
             wire.Notice(
-                severity=SEVERITIES.get(entry.phase, "error"),
+                severity="warning" if warned else SEVERITIES.get(entry.phase, "error"),
                 title=f"{entry.title}: {entry.message or entry.phase}",
                 text=entry.error.hint if entry.error else "",
                 operation_id=entry.id,

@@ -17,13 +17,14 @@ from ..actions.spec import Context
 from ..errors import NotFound, RecoveryError, StateUnusable
 from ..journal.store import Entry
 from ..model import Job, JobKind, JobState, Phase
+from ..restore_outputs import outputs_of
 from ..services.throttling import LOOKING_LEAVES, leaving
 from .operations import JOB_PHASES, end_line, job_duration_s, job_error, job_signature, progress_line
+from .pace import Pace, patience_s
 from .watch_focus import jobs_budget
 
 if TYPE_CHECKING:
     from ..services.session import Session
-    from .pace import Pace
     from .submitted import Submitted
     from .watch import Watcher
 
@@ -41,6 +42,9 @@ MISSED_READS_TOLD = 3
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
     "snapshot-disks": "was not sent: there is no such snapshot",
+    "create-vault": "was not sent: there is no such vault",
+    "change-redundancy": "was not sent: the vault is as it was",
+    "cross-region-restore": "was not sent: the vault is as it was",
 }
 
 
@@ -152,7 +156,7 @@ class Follower:
     async def follow(self, entry: Entry) -> Entry:
         """To the end of its job, or of its ARM operation when it has no job."""
         signature: tuple[object, ...] = ()
-        missed = 0
+        missed = without_news = 0
         while True:
             try:
                 with leaving(LOOKING_LEAVES):
@@ -171,14 +175,29 @@ class Follower:
                 continue
             ended = self._end(entry, job)
             if ended is not None:
+                ended = await self._with_outputs(ended, job)
                 self._record(ended, f"{ended.phase}: {ended.message}", job)
                 return ended
             line = progress_line(job)
+            without_news = 0 if signature != job_signature(job) else without_news + 1
             if entry.phase is not Phase.RUNNING or entry.message != line or signature != job_signature(job):
                 text = line if signature != job_signature(job) else ""
                 signature = job_signature(job)
                 entry = _with(entry, phase=Phase.RUNNING, message=line, error=None)
                 self._record(entry, text or line, job)
+            if without_news:
+                await asyncio.sleep(self._pace.seconds(patience_s(without_news)))
+
+    async def _with_outputs(self, entry: Entry, job: Job) -> Entry:
+        """What it made, read once. That it cannot be read changes nothing about how it ended."""
+        made = by_id(entry.action).made
+        if made is None or entry.phase is not Phase.SUCCEEDED:
+            return entry
+        try:
+            return _with(entry, outputs=await made(self._context(), entry, job))
+        except RecoveryError as problem:
+            log.warning("What %s made cannot be read: %s", entry.title, problem)
+            return _with(entry, outputs=outputs_of(job))
 
     async def _read(self, entry: Entry) -> tuple[Entry, Job | None]:
         """The job as it is now; None when the operation has just told which job it is."""

@@ -11,12 +11,14 @@ from .. import paths, wire
 from ..cloud import CloudSettings
 from ..journal.store import Entry, Journal
 from ..model import Phase
+from ..points import restored_from
 from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
 from .history import History
 from .pace import Pace
 from .runner import Runner
+from .vaults import VaultReader
 from .watch import Watcher
 from .watch_focus import FocusReader
 
@@ -39,9 +41,10 @@ class Services:
         self._wake = wake
         board.service_now = session.service_now
         pace = Pace(session.budget, lambda: session.clock.rate, hurry=hurry)
-        history = History(paths.history_path(settings))
+        self._history = history = History(paths.history_path(settings))
         self.watcher = Watcher(session, board, wake, history)
         self.details = DetailsReader(session, self.watcher, history)
+        self.vaults = VaultReader(session)
         self.focus = FocusReader(session, self.watcher, board, pace)
         self.runner = Runner(
             session,
@@ -82,7 +85,20 @@ class Services:
         self._wake()
 
     def _operation_ended(self, entry: Entry) -> None:
+        self._remember_how_long(entry)
         self.details.forget(entry.target_key)
+        self.vaults.forget(entry.target_id)
         if entry.phase is Phase.SUCCEEDED:
             self.focus.made(entry.target_key, entry.target_id)
         self.watcher.poke()
+
+    def _remember_how_long(self, entry: Entry) -> None:
+        """Of what goes back to a point. One of backup that nobody has read tells no tier: nothing is kept."""
+        if entry.phase is not Phase.SUCCEEDED or entry.duration_s is None or entry.ended_at is None:
+            return
+        name, tier = entry.arguments.get("point", ""), ""
+        if name:
+            point = self.details.point(entry.target_id, name)
+            tier = restored_from(point) if point is not None else ""
+        if tier or "point_id" in entry.arguments:
+            self._history.restored(entry.id, entry.action, tier, entry.duration_s, entry.ended_at)

@@ -137,6 +137,11 @@ class Watcher:
         return snapshot.items.get(key) if snapshot else None
 
     @property
+    def jobs(self) -> Mapping[str, Job]:
+        """Everybody's, by id in lower case; those that were read by themselves with their steps."""
+        return self._board.jobs
+
+    @property
     def vaults(self) -> tuple[Vault, ...]:
         return self._vaults
 

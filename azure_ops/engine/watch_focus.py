@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..arm_ids import vault_of
+from ..arm_ids import segment, vault_of
 from ..errors import RecoveryError
 from ..model import Backup, FleetItem, Operation, SourceState
+from ..services import cross_region
 from ..services.request_log import action_of, scope_of
 from ..services.throttling import KEPT, POLLING_LEAVES, leaving
 from .details import read_parts
@@ -32,6 +33,8 @@ FOCUS_S = 10.0
 """Between two reads of rows, whichever they are."""
 POLLED = "rows on screen"
 """What the focus reads, as a source."""
+UNSEEN_ROUNDS = 3
+"""A row that is only worked on, and on no screen, is read in every third round: its job tells more."""
 ROWS_IN_TURN = 8
 """Rows on a screen beyond these wait for the fleet's tick."""
 MACHINE_S = 20.0
@@ -52,6 +55,7 @@ class FocusReader:
         self._job_ids: tuple[str, ...] = ()
         self._looking = False
         self._glow: dict[str, int] = {}
+        self._rounds = 0
         self._seen: Mapping[str, Operation] = {}
         self._news = asyncio.Event()
         self._machines_read: dict[str, float] = {}
@@ -92,12 +96,15 @@ class FocusReader:
             busy = {op.target_key for op in self._board.operations.values() if not op.phase.ended}
             rows = dict.fromkeys(chain(busy, self._glow, self._keys))
             self._watcher.keep_hot(rows)
+            self._rounds += 1
+            turn = self._rounds % UNSEEN_ROUNDS == 0
+            due = [key for key in rows if turn or key in self._keys or key not in busy]
             jobs = [job_id for job_id in self._job_ids if self._wants_reading(job_id)]
             if not self._looking or not (rows or jobs):
                 await self._news.wait()
                 continue
             with leaving(POLLING_LEAVES):
-                await asyncio.gather(self._read_rows(list(rows), busy), self._read_jobs(jobs))
+                await asyncio.gather(self._read_rows(due, busy), self._read_jobs(jobs))
             self._tell_pause()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), self._pace.seconds(FOCUS_S))
@@ -175,4 +182,7 @@ def row_budget(item: FleetItem) -> tuple[str, str]:
 
 def jobs_budget(job_id: str) -> tuple[str, str]:
     """(action, scope) on whose budget a read of this job draws."""
+    if region := segment(job_id, cross_region.JOBS) and segment(job_id, "locations"):
+        path = f"{cross_region.location_path(job_id, region)}/backupCrrJob"
+        return action_of("POST", path), scope_of(path)
     return action_of("GET", job_id), scope_of(job_id)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..errors import StateUnusable
-from ..model import ErrorNote, Fact, Phase, Plan, Risk
+from ..model import ErrorNote, Fact, Output, Phase, Plan, Risk
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -64,6 +64,9 @@ class Entry(Fact, frozen=True, kw_only=True):
     """Sent as `x-ms-client-request-id`; the service repeats it in the job."""
     arguments: dict[str, str] = msgspec.field(default_factory=dict)
     """What the one request is made of, besides the target."""
+    answers: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of the form, without secrets: what trying again begins with."""
+    outputs: tuple[Output, ...] = ()
     plan: Plan
     confirmed_by: str
     created_at: datetime

@@ -170,7 +170,9 @@ CODES: dict[str, Known] = {
         "Check the VM agent and, on Windows, the VSS writers; then back up again.",
     ),
     "UserErrorBCMRestoreStorageAccountNotFound": Known(
-        NotFound, "the storage account of the restore does not exist", "Choose another staging account."
+        NotFound,
+        "the storage account of the restore does not exist",
+        "Try again (A) with another staging account, and keep that one until the restore has ended.",
     ),
     "UserErrorGuestAgentStatusUnavailable": Known(
         InvalidState, "the VM agent does not report", "Start the VM and check its agent, then try again."
@@ -181,7 +183,7 @@ CODES: dict[str, Known] = {
     "RestoreOperationFailed": Known(
         ServiceFailed,
         "the restore failed inside Azure Backup",
-        "Try again; if it fails again, ask support.",
+        "Try again (A); if it fails again, ask support.",
     ),
     "161011": Known(
         RecoveryError,

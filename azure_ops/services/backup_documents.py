@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ..arm_ids import key_of, name_of, vault_of
-from ..model import Backup, DiskChoice, HealthNote, PointSource, PointTier, RecoveryPoint
+from ..model import Backup, DiskChoice, HealthNote, PointDisk, PointSource, PointTier, RecoveryPoint, Threat
 from ..wire_values import Document, flag, moment, part, parts, text, whole, word
 
 _TIERS = {0: "Invalid", 1: "InstantRP", 2: "HardenedRP", 3: "ArchivedRP"}
 _TIER_STATES = {0: "Invalid", 1: "Valid", 2: "Disabled", 3: "Deleted", 4: "Rehydrated"}
+_THREATS = {0: "Unknown", 1: "Healthy", 2: "UnHealthy", 3: "Warning", 4: "NotAvailable"}
+"""In the order of the SDK's words; of the numbers only 0 was seen on the wire."""
 _ALL_IS_WELL = "IaasVmHealthGreenDefault"
 _USUAL_DAYS = 14
 
@@ -104,13 +106,8 @@ def recovery_point(document: Document) -> RecoveryPoint | None:
     if taken_at is None:
         return None
     life = part(properties, "recoveryPointProperties")
+    frozen = part(life, "immutabilityProperties")
     disks = part(properties, "recoveryPointDiskConfiguration")
-    notes = (
-        ("file session open", flag(properties, "isInstantIlrSessionActive")),
-        ("soft-deleted", flag(life, "isSoftDeleted")),
-        ("encrypted", flag(properties, "isSourceVMEncrypted")),
-        (text(life, "ruleName"), bool(text(life, "ruleName"))),
-    )
     return RecoveryPoint(
         id=text(document, "id"),
         name=text(document, "name"),
@@ -122,7 +119,30 @@ def recovery_point(document: Document) -> RecoveryPoint | None:
             for one in parts(properties, "recoveryPointTierDetails")
         ),
         expires_at=moment(life, "expiryTime"),
+        rule=text(life, "ruleName"),
+        disks=tuple(_disk(one) for one in parts(disks, "includedDiskList")),
         disks_included=whole(disks, "numberOfDisksIncludedInBackup"),
         disks_attached=whole(disks, "numberOfDisksAttachedToVm"),
-        note=", ".join(note for note, applies in notes if applies),
+        threat=word(properties.get("threatStatus"), _THREATS),
+        threats=tuple(_threat(one) for one in parts(properties, "threatInfo")),
+        soft_deleted=flag(life, "isSoftDeleted"),
+        immutable=flag(frozen, "isImmutable"),
+        immutable_until=moment(frozen, "expiryTime"),
+        encrypted=flag(properties, "isSourceVMEncrypted"),
+        note="file session open" if flag(properties, "isInstantIlrSessionActive") else "",
+    )
+
+
+def _disk(disk: Document) -> PointDisk:
+    """LUN -1 is the OS disk."""
+    lun = whole(disk, "lun")
+    return PointDisk(name=text(disk, "name"), lun=None if lun is None or lun < 0 else lun)
+
+
+def _threat(threat: Document) -> Threat:
+    return Threat(
+        title=text(threat, "threatTitle") or "a threat without a name",
+        severity=text(threat, "threatSeverity"),
+        state=text(threat, "threatState"),
+        description=text(threat, "threatDescription"),
     )

@@ -41,7 +41,7 @@ async def list_vms(session: Session, subscription: str) -> dict[str, FleetItem]:
 
 async def list_snapshots(session: Session, item: FleetItem) -> tuple[RecoveryPoint, ...]:
     """Newest first: those of its disks, looked for in the groups of the VM and of its disks."""
-    disks = {key_of(disk.id): disk.name for disk in item.disks if disk.id}
+    disks = {key_of(disk.id): disk for disk in item.disks if disk.id}
     groups = {group_of(item.id).lower()} | {group_of(disk).lower() for disk in disks}
     groups.discard("")
     client = session.compute(item.subscription_id).snapshots

@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from ..arm_ids import group_of, key_of, name_of, request_path, subscription_of
-from ..model import Disk, FleetItem, Job, JobKind, JobState, PointSource, PowerState, RecoveryPoint
+from ..model import (
+    Disk,
+    FleetItem,
+    Job,
+    JobKind,
+    JobState,
+    PointDisk,
+    PointSource,
+    PowerState,
+    RecoveryPoint,
+)
 from ..wire_values import Document, flag, moment, number, part, parts, text, texts, whole
 from .job_states import arm_state
 
@@ -69,15 +79,15 @@ def disk(document: Document, lun: int | None) -> Disk:
     )
 
 
-def snapshot_point(document: Document, disks: Mapping[str, str]) -> RecoveryPoint | None:
-    """None for a snapshot of another VM's disk, and for one without a time."""
+def snapshot_point(document: Document, disks: Mapping[str, Disk]) -> RecoveryPoint | None:
+    """None for a snapshot of another VM's disk than `disks` (by key), and for one without a time."""
     properties = part(document, "properties")
     source = key_of(text(part(properties, "creationData"), "sourceResourceId"))
     taken_at = moment(properties, "timeCreated")
     if source not in disks or taken_at is None:
         return None
     percent = number(properties, "completionPercent")
-    words = [disks[source], "incremental" if flag(properties, "incremental") else "full"]
+    words = [disks[source].name, "incremental" if flag(properties, "incremental") else "full"]
     if text(properties, "provisioningState") not in ("Succeeded", ""):
         words.append(text(properties, "provisioningState"))
     elif percent is not None and percent < 100:
@@ -90,6 +100,7 @@ def snapshot_point(document: Document, disks: Mapping[str, str]) -> RecoveryPoin
         source=PointSource.SNAPSHOT,
         taken_at=taken_at,
         consistency="CrashConsistent",
+        disks=(PointDisk(name=disks[source].name, lun=disks[source].lun),),
         note=", ".join(words),
     )
 

@@ -37,6 +37,7 @@ _ARM = {
     "inprogress": JobState.RUNNING,
     "running": JobState.RUNNING,
     "creating": JobState.RUNNING,
+    "provisioning": JobState.RUNNING,
     "updating": JobState.RUNNING,
     "succeeded": JobState.SUCCEEDED,
     "failed": JobState.FAILED,

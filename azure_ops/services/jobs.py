@@ -17,7 +17,7 @@ from ..engine.submitted import Submitted
 from ..errors import NotFound
 from ..model import Job, JobError, JobState, Vault
 from ..wire_values import Document, moment, part, text
-from . import backup, compute, site_recovery
+from . import backup, compute, cross_region, site_recovery, vaults
 from .azure_failures import azure_errors
 from .job_states import arm_state
 from .request_log import without_secrets
@@ -49,8 +49,12 @@ async def read_job(session: Session, job_id: str) -> Job:
         return await site_recovery.read_job(session, job_id)
     if kind == "backupjobs":
         return await backup.read_job(session, job_id)
+    if kind == cross_region.JOBS.lower():
+        return await cross_region.read_job(session, job_id)
     if kind == "snapshots":
         return await compute.read_snapshot_job(session, job_id)
+    if kind == "vaults":
+        return await vaults.read_vault_job(session, job_id)
     raise NotFound(f"{name_of(job_id) or 'An empty id'} names no job.", "Refresh with r.", resource=job_id)
 
 
@@ -89,10 +93,13 @@ def _status(body: Document, status: int, url: str) -> OperationStatus:
     error = part(body, "error")
     said = without_secrets(text(error, "message"))
     job = text(part(body, "properties"), "jobId")
+    vault_id = vault_of(urlsplit(url).path)
+    if job and not vault_id:
+        raise cross_region.named_elsewhere(url)
     return OperationStatus(
         state=arm_state(word) if word else (JobState.RUNNING if status == 202 else JobState.SUCCEEDED),
         state_text=word,
-        job_id=f"{vault_of(urlsplit(url).path)}/backupJobs/{job}" if job else "",
+        job_id=f"{vault_id}/backupJobs/{job}" if job else "",
         error=JobError(code=text(error, "code"), message=said) if error else None,
         started_at=moment(body, "startTime"),
         ended_at=moment(body, "endTime"),

@@ -9,11 +9,14 @@ import msgspec
 
 from ..arm_ids import group_of, key_of, name_of, subscription_of
 from ..model import Option
-from ..wire_values import part, parts, text
+from ..wire_values import Document, part, parts, text
+from .azure_failures import azure_errors
 from .resource_graph import read_rows
 
 if TYPE_CHECKING:
     from .session import Session
+
+LOCATIONS_API = "2022-12-01"
 
 GROUPS = """resourcecontainers
 | where type =~ 'microsoft.resources/subscriptions/resourcegroups'
@@ -34,6 +37,15 @@ INTERFACES = """resources
 | where type =~ 'microsoft.network/networkinterfaces' and properties.virtualMachine.id =~ 'MACHINE'
 | project id, configurations = properties.ipConfigurations
 | order by id asc"""
+
+
+class Region(msgspec.Struct, frozen=True):
+    name: str
+    """`westeurope`."""
+    label: str
+    """`West Europe`."""
+    pair: str = ""
+    """Name of the region that geo-redundant storage copies to; empty when there is none."""
 
 
 class GroupRow(msgspec.Struct):
@@ -65,6 +77,29 @@ async def groups(session: Session, subscription: str, region: str) -> tuple[Opti
     rows = _within(await read_rows(session, GROUPS, GroupRow, "Resource groups"), subscription)
     rows.sort(key=lambda row: (_region(row.location) != region, name_of(row.id).lower()))
     return tuple(Option(value=row.id, label=name_of(row.id), note=_region(row.location)) for row in rows)
+
+
+async def regions(session: Session, subscription: str) -> tuple[Region, ...]:
+    """Those that the subscription may use, by their display names."""
+    found: list[Document] = []
+    async with azure_errors(f"Regions of subscription {subscription}"):
+        page = await session.get_json(f"/subscriptions/{subscription}/locations", LOCATIONS_API)
+        found += parts(page, "value")
+        while link := text(page, "nextLink"):
+            page = await session.get_json(link)
+            found += parts(page, "value")
+    named = [_named(one) for one in found if _is_physical(one)]
+    return tuple(sorted(named, key=lambda region: region.label.lower()))
+
+
+def _is_physical(document: Document) -> bool:
+    return text(part(document, "metadata"), "regionType").lower() in ("", "physical")
+
+
+def _named(document: Document) -> Region:
+    pairs = [text(one, "name") for one in parts(part(document, "metadata"), "pairedRegion")]
+    name = text(document, "name")
+    return Region(name=name, label=text(document, "displayName") or name, pair=pairs[0] if pairs else "")
 
 
 async def accounts(session: Session, subscription: str, region: str) -> tuple[Option, ...]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 VM_POLICIES = "backupManagementType eq 'AzureIaasVM'"
+GUARD_PROXY = "VaultProxy"
+"""The one name that a vault's link to its guard has."""
 VM_TYPE = "Microsoft.Compute/virtualMachines"
 
 
@@ -118,6 +120,17 @@ async def put_item(
             *arguments_of(item_id), dict(body), polling=polling, **once(client_request_id)
         )
         return Submitted(resume=poll_url(polling.answer.headers))
+
+
+async def unlock_deletion(
+    session: Session, vault_id: str, body: Mapping[str, Any], client_request_id: str
+) -> None:
+    """Tells the vault that its Resource Guard lets one deletion through, for 30 minutes; deletes nothing."""
+    client: Any = session.backup(subscription_of(vault_id)).resource_guard_proxy
+    async with azure_errors(f"Resource Guard of {name_of(vault_id)}", doing="unlocking of the deletion"):
+        await client.unlock_delete(
+            name_of(vault_id), group_of(vault_id), GUARD_PROXY, dict(body), **once(client_request_id)
+        )
 
 
 async def delete_item(session: Session, item_id: str, client_request_id: str) -> Submitted:

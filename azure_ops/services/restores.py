@@ -5,15 +5,15 @@ A request's body is a document, made once for the plan: what was shown is valida
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from ..arm_ids import group_of, name_of, subscription_of, vault_of
+from ..arm_ids import group_of, name_of, request_path, subscription_of, vault_of
 from ..engine.submitted import Submitted, first_answer, once, operation_name, poll_url
 from ..errors import NotFound, RecoveryError
-from ..model import JobError, RecoveryPoint
-from ..wire_values import Document, flag, part, parts, text, texts
+from ..model import JobError
+from ..restore_rules import RestorePoint, VaultRestores
+from ..wire_values import Document, flag, moment, part, parts, text, texts, whole
 from . import backup
 from .azure_failures import azure_errors
 from .backup_documents import machine_name, recovery_point
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 VALIDATION = "ValidateIaasVMRestoreOperationRequest"
-
-
-class RestorePoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A recovery point with what decides whether and how it can be restored."""
-
-    point: RecoveryPoint
-    encrypted: bool = False
-    managed: bool = True
-    security: str = ""
-    """`None`, `ConfidentialVMDiskEncryptedWithCustomerKey` …"""
-    private_access: bool = False
-    """Some disk is reached by private endpoints only."""
-    size: str = ""
-    os_type: str = ""
 
 
 async def read_point(session: Session, item_id: str, name: str) -> RestorePoint:
@@ -60,15 +46,61 @@ def restore_point(document: Document, what: str) -> RestorePoint:
         private_access=flag(properties, "isPrivateAccessEnabledOnAnyDisk"),
         size=text(properties, "virtualMachineSize"),
         os_type=text(properties, "osType"),
+        zones=texts(properties, "zones"),
+        disks={
+            lun: text(one, "name")
+            for one in parts(part(properties, "recoveryPointDiskConfiguration"), "includedDiskList")
+            if (lun := whole(one, "lun")) is not None
+        },
     )
 
 
-async def region_of(session: Session, vault_id: str) -> str:
-    """Of a vault, and so of all VMs it protects and of what is restored from it."""
+async def read_vault(session: Session, vault_id: str) -> VaultRestores:
     client = session.vaults(subscription_of(vault_id)).vaults
     async with azure_errors(f"Vault {name_of(vault_id)}"):
-        document: Document = await client.get(group_of(vault_id), name_of(vault_id))
-        return text(document, "location").replace(" ", "").lower()
+        return vault_restores(await client.get(group_of(vault_id), name_of(vault_id)), vault_id)
+
+
+def vault_restores(document: Document, vault_id: str) -> VaultRestores:
+    properties = part(document, "properties")
+    redundancy = part(properties, "redundancySettings")
+    switch = part(properties, "restoreSettings", "crossSubscriptionRestoreSettings")
+    users = part(document, "identity", "userAssignedIdentities")
+    return VaultRestores(
+        id=vault_id,
+        region=text(document, "location").replace(" ", "").lower(),
+        redundancy=text(redundancy, "standardTierStorageRedundancy"),
+        cross_region=text(redundancy, "crossRegionRestore").lower() == "enabled",
+        cross_subscription=text(switch, "crossSubscriptionRestoreState"),
+        own_principal=text(part(document, "identity"), "principalId"),
+        user_identities={str(id_): text(part(users, id_), "principalId") for id_ in users},
+    )
+
+
+async def roles_of(session: Session, principal_id: str, scope: str) -> tuple[str, ...]:
+    """GUIDs of the roles that a principal was given at the scope or above it; groups count."""
+    path = f"{request_path(scope)}/providers/Microsoft.Authorization/roleAssignments"
+    params = {"api-version": "2022-04-01", "$filter": f"assignedTo('{principal_id}')"}
+    async with azure_errors(f"Role assignments on {name_of(scope)}"):
+        page: Document = (await session.send("GET", path, params=params)).json()
+        found = [text(part(one, "properties"), "roleDefinitionId") for one in parts(page, "value")]
+        while link := text(page, "nextLink"):
+            page = await session.get_json(link)
+            found += [text(part(one, "properties"), "roleDefinitionId") for one in parts(page, "value")]
+    return tuple(name_of(role).lower() for role in found)
+
+
+async def made_disks(session: Session, group_id: str, prefix: str, since: datetime) -> tuple[str, ...]:
+    """Names of the disks that a restore made: those of the group that are called after the VM and are not
+    older than the job."""
+    client = session.compute(subscription_of(group_id)).disks
+    made = []
+    async with azure_errors(f"Disks in {name_of(group_id)}"):
+        async for document in client.list_by_resource_group(group_of(group_id)):
+            name, at = text(document, "name"), moment(part(document, "properties"), "timeCreated")
+            if name.lower().startswith(prefix.lower()) and at is not None and at >= since:
+                made.append(name)
+    return tuple(sorted(made))
 
 
 async def validate(

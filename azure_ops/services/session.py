@@ -183,6 +183,8 @@ class Session:
             )
         request = HttpRequest(method, url, params=dict(params) if params else None, json=body)
         response = await self._pipeline.send_request(request, **options)
+        if response.status_code == 404 and response.content:
+            _require_json(response)
         if response.status_code >= 400:
             raise HttpResponseError(response=response)
         return response
@@ -243,3 +245,13 @@ class Session:
             json_text=without_secrets(json.dumps(document, indent=2, ensure_ascii=False)),
             read_at=self.service_now(),
         )
+
+
+def _require_json(response: Any) -> None:
+    """That something does not exist is believed of the service only, not of a page from in between."""
+    from azure.core.exceptions import DecodeError
+
+    try:
+        response.json()
+    except ValueError as exc:
+        raise DecodeError("The answer is no JSON.", response=response, error=exc) from exc

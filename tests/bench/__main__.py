@@ -1,17 +1,24 @@
-"""`python -m tests.bench [startup|keys|inventory …]`: all measurements of this run in one table."""
+"""`python -m tests.bench [startup|keys|inventory|requests …]`: all measurements of this run in one table."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from tests.bench import inventory, keys, startup
-from tests.bench.figures import Figure
+from tests.bench import inventory, keys, requests, startup, timeline
 
-PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
+
+class Printed(Protocol):
+    def line(self) -> str: ...
+
+
+PARTS: dict[str, Callable[[], Iterator[Printed]]] = {
     "startup": startup.measure,
     "inventory": inventory.measure,
     "keys": keys.measure,
+    "timeline": timeline.measure,
+    "requests": requests.measure,
 }
 
 

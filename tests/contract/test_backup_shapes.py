@@ -50,6 +50,8 @@ RECORDED_ONLY = {
     ".properties.extendedInfo.tasksList[].taskType",
 }
 """Members that the service sends and the SDK has no field for."""
+WORDS_NOW = {".properties.threatStatus"}
+"""Recorded as a number of the older api family; the SDK's api has words."""
 
 
 def machines(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
@@ -110,6 +112,10 @@ def items_and_points(small: SmallWorld) -> list[tuple[dict[str, Any], Any]]:
             document = recovery_point_document(world, item, point)
             found.append((document, backup_models.RecoveryPointResource))
     small.advance(3 * 86400)
+    small.vault.immutability = "Locked"
+    found.append(
+        (recovery_point_document(world, item, item.recovery_points[0]), backup_models.RecoveryPointResource)
+    )
     item.disk_luns, item.soft_deleted_at = [0], world.clock.now()
     found.append((protected_item_document(world, item), backup_models.ProtectedItemResource))
     found.append((container_document(item), backup_models.ProtectionContainerResource))
@@ -247,7 +253,7 @@ def test_values_are_of_a_recorded_kind(
     for document, _ in family(small_world()):
         recorded = recorded_kinds()[document["type"].lower()]
         for path, kinds in value_kinds(document).items():
-            if path in recorded:
+            if path in recorded and path not in WORDS_NOW:
                 assert kinds <= recorded[path], f"{document['type']} {path}"
 
 
@@ -300,6 +306,8 @@ def test_no_member_of_the_fleet_is_unknown(shared_emulator: Emulator) -> None:
         seen[kind] += 1
         assert unknown_to_model(document, model) <= RECORDED_ONLY, document["id"]
         for path, kinds in value_kinds(document).items():
+            if path in WORDS_NOW:
+                continue
             assert kinds <= recorded.get(kind, {}).get(path, kinds), f"{document['id']} {path}"
     assert len(seen) == 8, seen
     assert min(seen.values()) >= 1

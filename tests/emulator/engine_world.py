@@ -33,9 +33,13 @@ def point_environment(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, folde
             monkeypatch.delenv(name)
     for name, value in emulator.env.items():
         monkeypatch.setenv(name, value)
+    point_folders(monkeypatch, folder)
+
+
+def point_folders(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     for name in ("STATE_HOME", "RUNTIME_DIR", "CONFIG_HOME", "CACHE_HOME"):
         place = folder / name.lower()
-        place.mkdir(mode=0o700, exist_ok=True)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         monkeypatch.setenv(f"XDG_{name}", str(place))
 
 
@@ -102,7 +106,8 @@ class Told(EngineClient):
 
     async def plan(self, action: str, keys: Sequence[str], answers: Mapping[str, str] | None = None) -> Plan:
         """With the form's own defaults for what is not answered."""
-        prepared = await self.call(wire.Prepare(action=action, keys=tuple(keys)))
+        request = wire.Prepare(action=action, keys=tuple(keys), answers=dict(answers or {}))
+        prepared = await self.call(request)
         assert isinstance(prepared, wire.Prepared)
         given = {field.id: field.default for field in prepared.form.fields} | dict(answers or {})
         made = await self.call(wire.MakePlan(action=action, keys=tuple(keys), answers=given))

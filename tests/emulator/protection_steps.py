@@ -69,10 +69,10 @@ def set_immutability(world: EngineWorld, vault_id: str, state: str) -> None:
     world.emulator.advance(10)
 
 
-def set_guard(world: EngineWorld, vault_id: str) -> dict[str, str]:
-    """The guard's resource for each operation."""
+def set_guard(world: EngineWorld, vault_id: str, guard: str = GUARD) -> dict[str, str]:
+    """The guard's resource for each operation. `GUARD` is in a subscription that nobody here can see."""
     url = f"{vault_id}/backupResourceGuardProxies/VaultProxy"
-    put = world.emulator.request("PUT", url, {"properties": {"resourceGuardResourceId": GUARD}})
+    put = world.emulator.request("PUT", url, {"properties": {"resourceGuardResourceId": guard}})
     details = put.body["properties"]["resourceGuardOperationDetails"]
     return {one["vaultCriticalOperation"]: one["defaultResourceRequest"] for one in details}
 

@@ -16,7 +16,7 @@ from azure_ops.emulator.records.restores import RestoreOrder
 from ..support import Emulator
 from .restore_scene import scene
 from .sdk import collect, group_of, name_of, sdk_clients
-from .small_world import NOW, small_world
+from .small_world import GROUP, NOW, small_world
 from .test_backup_jobs import points_of, task_words
 from .test_backup_protection import IAAS, vault_id_of
 
@@ -131,10 +131,13 @@ def test_another_zone_needs_a_zone_redundant_vault_and_reads_the_vault() -> None
     vault.redundancy = "GeoRedundant"
     codes = [one.code for one in problems_of(small.world, vault, small.item, point, order)]
     assert "UserErrorCrossZonalRestoreNotSupported" in codes
-    order.zones, order.group_id = ["1"], "/group"
-    assert not reads_vault(small.world.clock.now(), point, order)
+    order.zones = ["1"]
+    order.group_id = GROUP
+    assert not reads_vault(small.world.clock.now(), small.item, point, order)
     order.zones = []
-    assert reads_vault(small.world.clock.now(), point, order)
+    assert reads_vault(small.world.clock.now(), small.item, point, order)
+    order.zones, order.group_id = ["1"], "/subscriptions/another/resourceGroups/group"
+    assert reads_vault(small.world.clock.now(), small.item, point, order)
 
 
 async def test_files_in_a_storage_account_make_no_disks(emulator_env: Emulator) -> None:
@@ -221,9 +224,31 @@ async def test_the_vaults_identity_may_write_to_the_staging_account(emulator_env
         assert emulator_env.request("PATCH", vault_id_of(here.item), change).status == 202
         emulator_env.advance(10)
         assert emulator_env.get(vault_id_of(here.item)).body["identity"]["principalId"]
-        job_id = await here.start(by_identity)
-        emulator_env.advance(90)
-        assert (await here.job(job_id)).status == "Completed"
+        with pytest.raises(HttpResponseError, match="UserErrorManagedIdentityHasNoAccess"):
+            await here.start(by_identity)
+
+
+async def test_the_vaults_identities_and_their_roles_can_be_read(emulator_env: Emulator) -> None:
+    development = f"/subscriptions/{emulator_env.subscription_ids[1]}"
+    home = f"{development}/resourceGroups/rg-recovery-dev/providers"
+    vault_id = f"{home}/Microsoft.RecoveryServices/vaults/rsv-eus"
+    account_id = f"{home}/Microsoft.Storage/storageAccounts/stcontosodeveus"
+    vault = emulator_env.get(vault_id).body
+    assert vault["identity"]["type"] == "UserAssigned"
+    ((identity_id, identity),) = vault["identity"]["userAssignedIdentities"].items()
+    asked = f"$filter=assignedTo('{identity['principalId']}')&api-version=2022-04-01"
+    assignments = f"providers/Microsoft.Authorization/roleAssignments?{asked}"
+    listed = emulator_env.get(f"{account_id}/{assignments}").body["value"]
+    assert [one["properties"]["scope"] for one in listed] == [account_id]
+    assert emulator_env.get(f"{development}/{assignments}").body["value"] == []
+
+    assert emulator_env.request("PATCH", vault_id, {"identity": {"type": "None"}}).status == 202
+    emulator_env.advance(10)
+    assert "identity" not in emulator_env.get(vault_id).body
+    back = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {identity_id: {}}}
+    assert emulator_env.request("PATCH", vault_id, {"identity": back}).status == 202
+    emulator_env.advance(10)
+    assert emulator_env.get(vault_id).body["identity"]["type"] == "SystemAssigned, UserAssigned"
 
 
 async def test_replaced_disks_stay_behind(emulator_env: Emulator) -> None:

@@ -141,8 +141,10 @@ async def test_another_subscription_needs_the_vaults_permission(emulator_env: Em
         with pytest.raises(HttpResponseError, match="UserErrorCrossSubscriptionRestoreNotAllowed"):
             await here.start(request)
         switch("Enabled")
-        await here.start(request)
+        job_id = await here.start(request)
         emulator_env.advance(90)
+        assert (await here.job(job_id)).status == "InProgress"  # no snapshot leads to another subscription
+        emulator_env.advance(30 * 60)
         assert here.disks_in(groups[0]["id"]).keys() - here.disks_in(here.group_id).keys()
         switch("PermanentlyDisabled")
         body = {

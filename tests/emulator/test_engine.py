@@ -46,6 +46,7 @@ async def test_a_console_gets_the_fleet_and_a_second_one_the_same_at_once(world:
     assert second.items == first.items
 
 
+@pytest.mark.cold
 async def test_consoles_that_start_together_share_one_engine(world: EngineWorld) -> None:
     consoles = await asyncio.gather(*(world.console() for _ in range(4)))
     assert len({console.pid for console in consoles}) == 1
@@ -71,6 +72,7 @@ async def test_a_tick_without_changes_says_nothing_and_a_change_says_only_itself
     assert not changed & unprotected - {vm.key}, "a row was told that did not change"
 
 
+@pytest.mark.cold
 async def test_an_idle_engine_ends_and_leaves_neither_socket_nor_lock(world: EngineWorld) -> None:
     console = await world.filled_console(idle_s=0.5)
     path = paths.socket_path(world.settings)
@@ -82,6 +84,7 @@ async def test_an_idle_engine_ends_and_leaves_neither_socket_nor_lock(world: Eng
     assert again.pid != console.pid
 
 
+@pytest.mark.cold
 async def test_a_killed_engine_is_started_again_by_its_console(world: EngineWorld) -> None:
     console = await world.filled_console()
     dead = console.pid
@@ -273,6 +276,7 @@ async def test_status_stop_and_log(world: EngineWorld) -> None:
     assert not paths.socket_path(world.settings).exists()
 
 
+@pytest.mark.cold
 async def test_a_stopped_engine_is_not_started_again_until_somebody_asks(world: EngineWorld) -> None:
     console, other = await world.filled_console(), await world.filled_console()
     stop = await asyncio.to_thread(engine_command, world, "stop")

@@ -15,12 +15,10 @@ from ..support import READER_CLIENT_ID
 from .engine_world import EngineWorld, Told, kill
 from .protection_steps import (
     backup_of,
-    body_of,
     do,
     done,
     only_request_of,
     policy_named,
-    set_guard,
     set_immutability,
     shorter_policy,
 )
@@ -110,37 +108,6 @@ async def test_an_immutable_vault_keeps_its_points_and_that_is_said_before(
     policy = shorter_policy(world, console)
     change = await console.plan("change-policy", [console.named("app-01").key], {"policy": policy})
     assert "keeps points shorter than DefaultPolicy" in change.refused[0]
-
-
-async def test_a_resource_guard_is_named_where_it_can_be_and_told_where_it_cannot(world: EngineWorld) -> None:
-    console = await world.filled_console()
-    vault_id, item_id = backup_of(console, "app-01").vault_id, backup_of(console, "app-01").item_id
-    requests = set_guard(world, vault_id)
-    key = console.named("app-01").key
-    shorter = await console.plan("change-policy", [key], {"policy": shorter_policy(world, console)})
-    assert "23 of 30 recovery points are older than the 7 days of shorter" in shorter.losses[0]
-    for plan, operation in (
-        (shorter, "protectedItems/write"),
-        (await console.plan("stop-protection", [key]), "#stopProtectionWithRetainData"),
-    ):
-        named = next(value for name, value in requests.items() if name.endswith(operation))
-        assert body_of(plan)["resourceGuardOperationRequests"] == [named]
-        assert any(check.label == "Resource Guard" for check in plan.checks)
-    await do(world, console, "stop-protection", "app-01")
-    plan = await console.plan("delete-backups", [key])
-    guard = next(check for check in plan.checks if check.label == "Resource Guard")
-    assert "unlockDelete" in guard.fix
-    (refused,) = await console.ended(await console.confirm(plan))
-    assert refused.phase is Phase.FAILED
-    assert refused.error is not None
-    assert refused.error.kind == "NotAllowed"
-    assert "owner's approval" in refused.error.title
-    assert "unlockDelete" in refused.error.hint
-    wanted = next(value for name, value in requests.items() if name.endswith("protectedItems/delete"))
-    unlock = {"resourceGuardOperationRequests": [wanted], "resourceToBeDeleted": item_id}
-    url = f"{vault_id}/backupResourceGuardProxies/VaultProxy/unlockDelete"
-    assert world.emulator.post(url, unlock).status == 200
-    await do(world, console, "delete-backups", "app-01")
 
 
 async def test_what_is_left_of_a_deleted_vm_can_be_deleted(world: EngineWorld) -> None:

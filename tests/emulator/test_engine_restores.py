@@ -66,7 +66,8 @@ async def test_disks_are_restored_into_the_chosen_group(world: EngineWorld) -> N
     console = await world.filled_console()
     vm = vm_with_disks(console)
     form = await form_of(console, "restore-disks", vm.key)
-    assert list(form) == ["point", "disks", "group", "account"]
+    assert list(form) == ["where", "point", "disks", "group", "account"]
+    assert form["group"].options[-1].value == ""
     assert form["group"].default.lower().endswith(f"/{vm.resource_group.lower()}")
     assert "snapshot" in form["point"].options[0].label
     assert form["point"].options[0].note.startswith("loses the ")
@@ -94,6 +95,11 @@ async def test_disks_are_restored_into_the_chosen_group(world: EngineWorld) -> N
     assert operation.job is not None
     assert operation.job.properties["Target resource group"] == "rg-recovery"
     assert operation.job.properties["Create VM Template Blob Uri"].endswith(".json")
+    made = {output.value.rsplit("/", 1)[-1] for output in operation.outputs if output.label == "Disk"}
+    assert made == disks_in(world, group).keys() - before.keys()
+    assert "Template" in [output.label for output in operation.outputs]
+    assert operation.answers["group"] == group
+    assert entry.answers == operation.answers
 
 
 async def test_the_os_disk_alone(world: EngineWorld) -> None:
@@ -101,7 +107,7 @@ async def test_the_os_disk_alone(world: EngineWorld) -> None:
     vm = vm_with_disks(console)
     group = other_group(await form_of(console, "restore-disks", vm.key))
     before = disks_in(world, group)
-    plan = await console.plan("restore-disks", [vm.key], {"group": group, "disks": "os"})
+    plan = await console.plan("restore-disks", [vm.key], {"group": group, "disks": ""})
     assert body_of(plan)["restoreDiskLunList"] == []
     operation = await finish(world, console, await console.confirm(plan), 120)
     assert operation.phase is Phase.SUCCEEDED

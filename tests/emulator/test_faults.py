@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from azure_ops.emulator import failing_steps
+from azure_ops.emulator.handlers.backup_item_jobs import SECONDS
+from azure_ops.emulator.handlers.site_recovery_runner import SCENARIOS
 
 from ..support import Emulator
 from .test_server import first_item, first_vault
@@ -177,3 +183,34 @@ def test_from_the_command_line(emulator: Emulator) -> None:
     wrong = fault("add", "slow")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "azrecover emulator: a slow fault needs delay_s, in seconds\n"
+
+
+@pytest.mark.parametrize(
+    ("operation", "step", "words"),
+    [
+        ("Recover", 1, "one of the operations Backup, Restore, CrossRegionRestore"),
+        ("Restore", 3, r"one of 1 \(Transfer data from vault\), 2 "),
+        ("Backup", "Take a nap", r"one of 1 \(Take Snapshot\)"),
+        ("Backup", 0, "no such step"),
+        ("", 1, "one of the operations"),
+    ],
+)
+def test_a_job_or_a_step_that_is_not_there_cannot_fail(
+    shared_emulator: Emulator, operation: str, step: int | str, words: str
+) -> None:
+    with pytest.raises(AssertionError, match=words):
+        shared_emulator.fault("fail-step", operation=operation, step=step)
+    assert shared_emulator.faults() == []
+
+
+def test_a_step_can_be_named_and_every_job_that_looks_for_failures_is_known() -> None:
+    assert failing_steps.resolve("backup", "transfer data to vault") == ("Backup", 2)
+    assert failing_steps.resolve("TestFailover", "2") == ("TestFailover", 2)
+    source = Path(failing_steps.__file__).parent
+    asked = set()
+    for path in source.rglob("*.py"):
+        asked |= set(re.findall(r'failure_at\("(\w+)"', path.read_text()))
+    assert asked
+    assert asked <= failing_steps.STEPS.keys()
+    assert SECONDS.keys() <= failing_steps.STEPS.keys()
+    assert SCENARIOS.keys() <= failing_steps.STEPS.keys()

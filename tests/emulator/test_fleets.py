@@ -72,7 +72,9 @@ def test_a_seed_always_makes_the_same_world(fleet: str) -> None:
     assert content(world_of(fleet)) != content(world_of(fleet, seed=2))
 
 
-@pytest.mark.parametrize("fleet", ["nothing", "0", "-3", "20001", "1e3", "", "٣"])
+@pytest.mark.parametrize(
+    "fleet", ["nothing", "0", "-3", "20001", "1e3", "", "٣", "3x", "3x0", "3x401", "x3", "3x٣"]
+)
 def test_other_fleets_are_refused(fleet: str) -> None:
     with pytest.raises(ValueError, match="no fleet"):
         world_of(fleet)

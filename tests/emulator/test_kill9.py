@@ -21,6 +21,7 @@ from azure_ops.journal.store import Entry, Journal
 from azure_ops.model import FleetItem, Phase
 
 from ..conftest import EmulatorFactory
+from ..warm import warm
 from .engine_world import EngineWorld, Told, kill, point_environment
 
 MOMENTS = ("random", "intended", "answer held", "submitted", "running", "answer lost", "ended")
@@ -70,9 +71,13 @@ async def confirm_in_background(console: Told, action: str, key: str) -> asyncio
     return asyncio.create_task(console.confirm(plan))
 
 
-async def one_round(world: EngineWorld, number: int, choose: random.Random, used: set[str]) -> str:
-    """Start something, kill at this round's moment; what kind of moment it was."""
+async def one_round(
+    world: EngineWorld, number: int, choose: random.Random, used: set[str], *, always_cold: bool
+) -> str:
+    """Start something, kill at this round's moment; what kind of moment it was. Every sixth engine starts
+    with all its imports."""
     emulator = world.emulator
+    warm.cold = always_cold or number % 6 == 0
     console = await world.filled_console(idle_s=60)
     action = ACTIONS[number % len(ACTIONS)]
     key = next(k for k, item in console.items.items() if k not in used and possible(item, action))
@@ -171,11 +176,12 @@ async def check_books(world: EngineWorld, console: Told) -> Counter[Phase]:
 
 @pytest.mark.timeout(300)
 async def test_killed_engines_lose_nothing_and_send_nothing_twice(world: EngineWorld) -> None:
+    always_cold = warm.cold
     choose = random.Random(20260822)
     used: set[str] = set()
     moments: Counter[str] = Counter()
     for number in range(ROUNDS):
-        moments[await one_round(world, number, choose, used)] += 1
+        moments[await one_round(world, number, choose, used, always_cold=always_cold)] += 1
     console = await settle(world)
     phases = await check_books(world, console)
     entries = world.entries()

@@ -13,8 +13,9 @@ from ..support import READER_CLIENT_ID, Emulator
 NOT_THE_OPERATORS = {
     "Microsoft.RecoveryServices/vaults/replicationVaultHealth/refresh/action",
     "Microsoft.RecoveryServices/vaults/replicationAlertSettings/write",
+    "Microsoft.RecoveryServices/vaults/delete",
 }
-"""What the built-in role Site Recovery Operator lacks."""
+"""What the built-in roles Site Recovery Operator and Backup Contributor lack."""
 
 
 def mutating_routes(emulator: Emulator) -> list[tuple[str, str, str]]:

@@ -22,7 +22,7 @@ async def test_lists_say_less_than_get(emulator_env: Emulator) -> None:
         assert whole.sku.name == "Standard"
         assert whole.properties.redundancy_settings.standard_tier_storage_redundancy == "GeoRedundant"
         assert whole.properties.security_settings.soft_delete_settings.soft_delete_state == "Enabled"
-        assert whole.properties.backup_storage_version == "V2"
+        assert whole.properties.backup_storage_version == "V1"  # with cross-region restore
         with pytest.raises(ResourceNotFoundError) as caught:
             await clients.vaults.vaults.get(group, "nobody")
         assert caught.value.error.code == "ResourceNotFound"

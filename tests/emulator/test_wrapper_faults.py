@@ -22,7 +22,7 @@ from tests.support import NOW, Emulator
 from .sessions import fleet, point_at, session_on
 from .wrapper_calls import Call, aim, every_wrapper, name_of
 
-CHANGING = ("POST", "PUT", "DELETE")
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture(scope="module")

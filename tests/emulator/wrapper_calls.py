@@ -19,7 +19,9 @@ from azure_ops.engine.submitted import Submitted
 from azure_ops.model import FleetItem, PointSource
 from azure_ops.services import (
     backup,
+    backup_secondary,
     compute,
+    cross_region,
     graph_queries,
     graph_rows,
     inventory,
@@ -102,6 +104,12 @@ class Target:
             partial(compute.read_snapshot_job, session, self.snapshot_id),
             partial(compute.find_snapshot, session, self.snapshot_id, "none"),
             partial(vaults.list_vaults, session),
+            partial(vaults.read_vault, session, self.vault.id),
+            partial(vaults.read_usage, session, self.vault.id),
+            partial(vaults.find_vault, session, self.vault.id),
+            partial(vaults.storage_locked, session, self.vault.id),
+            partial(vaults.read_vault_job, session, self.vault.id),
+            partial(places.regions, session, item.subscription_id),
             partial(permissions.missing_actions, session, self.vault.id, ("a/read",)),
             partial(session.get_document, item.id),
             partial(session.subscriptions),
@@ -121,6 +129,8 @@ class Target:
             partial(backup.find_job, session, vault_id, item.key, now, "none"),
             partial(backup.similar_jobs, session, vault_id, item.key, "Backup", now),
             partial(backup.job_of, session, vault_id, urlsplit(self.operation).path.rsplit("/", 1)[-1]),
+            partial(backup_secondary.secondary_region, session, vault_id),
+            partial(backup_secondary.list_secondary_points, session, item_id, "northeurope"),
             partial(protection.list_policies, session, vault_id),
             partial(protection.protecting_vault, session, item.id, item.location),
             partial(protection.read_safety, session, vault_id),
@@ -131,14 +141,27 @@ class Target:
         session, item = self.session, self.item
         assert item.backup is not None
         where = session, item.subscription_id, item.location
+        group = item.id.partition("/providers/")[0]
+        job_id = cross_region.job_id_of(self.vault.id, "northeurope", "none")
         return [
             partial(restores.read_point, session, item.backup.item_id, "12"),
-            partial(restores.region_of, session, self.vault.id),
+            partial(restores.read_vault, session, self.vault.id),
+            partial(restores.roles_of, session, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c03", self.vault.id),
+            partial(restores.made_disks, session, group, "web-01-", session.service_now()),
             partial(restores.validate, session, item.backup.item_id, "12", {"properties": {}}),
             partial(places.groups, *where),
             partial(places.accounts, *where),
             partial(places.subnets, *where),
             partial(places.subnet_of, session, item.id),
+            partial(cross_region.paired_region, *where),
+            partial(cross_region.list_points, session, item.backup.item_id),
+            partial(cross_region.access_to, session, item.backup.item_id, "12", "northeurope"),
+            partial(cross_region.read_job, session, job_id),
+            partial(cross_region.read_job_document, session, job_id),
+            partial(cross_region.raw_job, session, job_id),
+            partial(
+                cross_region.find_job, session, self.vault.id, "northeurope", session.service_now(), "none"
+            ),
         ]
 
     def _of_replication(self) -> list[Call]:
@@ -175,7 +198,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(13)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(17)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -188,8 +211,14 @@ class Target:
             partial(backup.trigger, session, backup_id, until, **ours.pop()),
             partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
             partial(protection.put_item, session, backup_id, stop, doing="stop", **ours.pop()),
+            partial(protection.unlock_deletion, session, self.vault.id, {}, **ours.pop()),
+            partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
+            partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
+            partial(
+                cross_region.start, session, backup_id, {}, "northeurope", {"properties": {}}, **ours.pop()
+            ),
             partial(
                 compute.begin_snapshot,
                 session,

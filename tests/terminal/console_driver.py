@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 from pathlib import Path
 
+from azure_ops.actions import ALL
+from azure_ops.actions.spec import TargetKind
+from azure_ops.engine.lock import holder_in
 from tests.support import Emulator
 
 from .pty_screen import PtyScreen
 
 BIG, SMALL = (160, 48), (80, 24)
+ON_A_VM = [action for action in ALL if action.target is not TargetKind.VAULT]
+"""What the menu of the main screen offers."""
 
 
 class User:
@@ -50,7 +56,7 @@ class User:
         self.terminal.send(*keys)
 
     def opens_fleet(self) -> None:
-        self.sees("1 VMs (", "web-0", "? Help")
+        self.sees("1 VMs (", "app-0", "? Help")  # among the first rows of the smallest window
         self.sees_no_more("connecting to the engine")
         self.sees_no_more("… unread")
 
@@ -88,8 +94,10 @@ class User:
         return self.terminal.wait_exit()
 
     def stops_engine(self) -> None:
-        command = [sys.executable, "-m", "tui.cli", "engine", "stop"]
-        subprocess.run(command, env=self.env, capture_output=True, timeout=30, check=False)
+        for folder in (Path(self.env["XDG_STATE_HOME"]) / "azrecover").glob("*"):
+            if (engine := holder_in(folder)) is not None and engine.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(engine.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self.terminal.close()

@@ -19,6 +19,8 @@ from typing import Any
 
 import pyte
 
+from tests.warm import FOR_TEXTUAL, Child, warm
+
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
     "up": "\x1b[A", "down": "\x1b[B", "pageup": "\x1b[5~", "pagedown": "\x1b[6~", "home": "\x1b[H",
@@ -39,17 +41,29 @@ class PtyScreen:
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self._tail = b""
+        self._lines: dict[int, str] = {}
         self.exit_code: int | None = None
         whole_env = {
-            **os.environ, "TERM": "xterm-256color", "TEXTUAL_COLOR_SYSTEM": "256",
-            "TEXTUAL_ANIMATIONS": "none", "PYTHONPATH": str(ROOT), "COLORTERM": "", **(env or {}),
+            **os.environ, "TERM": "xterm-256color",
+            "PYTHONPATH": str(ROOT), **FOR_TEXTUAL, **(env or {}),
         }  # fmt: skip
         for name in ("COLUMNS", "LINES", "NO_COLOR"):
             whole_env.pop(name, None)
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        command = [sys.executable, *argv]
+        self._child: Child | None = None
+        if warm.forks(command):
+            self.fd, inside = pty.openpty()
+            fcntl.ioctl(inside, termios.TIOCSWINSZ, size)
+            fds = dict.fromkeys((0, 1, 2), inside)
+            self._child = warm.start(command, fds, env=whole_env, session=True, terminal=True)
+            self.pid = self._child.pid
+            os.close(inside)
+            return
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.execve(sys.executable, [sys.executable, *argv], whole_env)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, size)
+            os.execve(sys.executable, command, whole_env)
 
     def __enter__(self) -> PtyScreen:
         return self
@@ -104,7 +118,10 @@ class PtyScreen:
     def text(self) -> str:
         """Not pyte's own `display`: that fails where half of a wide character was overwritten."""
         buffer, columns = self.screen.buffer, range(self.screen.columns)
-        return "\n".join("".join(buffer[y][x].data for x in columns) for y in range(self.screen.lines))
+        for y in self.screen.dirty:
+            self._lines[y] = "".join(buffer[y][x].data for x in columns)
+        self.screen.dirty.clear()
+        return "\n".join(self._lines[y] for y in range(self.screen.lines))
 
     def cells(self) -> list[list[tuple[Any, ...]]]:
         """Every cell with all its attributes."""
@@ -127,11 +144,15 @@ class PtyScreen:
                 self.read(0.02)
             else:
                 time.sleep(0.02)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.exit_code = os.waitstatus_to_exitcode(status)
+            self.exit_code = self._poll()
         self.settle(0.05)
         return self.exit_code
+
+    def _poll(self) -> int | None:
+        if self._child is not None:
+            return self._child.poll()
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
 
     def cpu_s(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -141,6 +162,8 @@ class PtyScreen:
         if self.exit_code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+            if self._child is not None:
+                self._child.wait(20)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
         if self.fd >= 0:

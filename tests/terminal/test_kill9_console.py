@@ -16,6 +16,7 @@ from azure_ops.journal.store import Entry
 from azure_ops.model import Phase
 from tests.conftest import EmulatorFactory
 from tests.support import Emulator
+from tests.warm import warm
 from widgets.signs import PHASE
 
 from .mortal_user import ENDINGS, MortalUser, candidates
@@ -43,11 +44,13 @@ def user(world: Emulator, tmp_path: Path) -> Iterator[MortalUser]:
 
 
 class Deaths:
-    """Rounds of: start an operation by keys, kill, start again. Remembers what must not get lost."""
+    """Rounds of: start an operation by keys, kill, start again, every sixth time with all its imports.
+    Remembers what must not get lost."""
 
     def __init__(self, user: MortalUser, world: Emulator, seed: int) -> None:
         self.user = user
         self.world = world
+        self._always_cold = warm.cold
         self.random = random.Random(seed)
         self.names = candidates(world)
         self.chosen = list(islice(cycle(MOMENTS), ROUNDS))
@@ -60,6 +63,7 @@ class Deaths:
         self.asked: set[tuple[str, str]] = set()
 
     def round(self, number: int) -> None:
+        warm.cold = self._always_cold or number % 6 == 0
         action = ACTIONS[number % len(ACTIONS)]
         moment = self.chosen[number]
         victim = VICTIMS[number % len(VICTIMS)]

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from azure_ops.actions import ALL
 from tests.conftest import EmulatorFactory
 from tests.support import Emulator
 
-from .console_driver import BIG, SMALL, User, posts
+from .console_driver import BIG, ON_A_VM, SMALL, User, posts
 
 FAST = 160
 """World seconds per second: the operations of the story take a few seconds each."""
@@ -30,6 +29,7 @@ def user(request: pytest.FixtureRequest, fast_emulator: Emulator, tmp_path: Path
     started.close()
 
 
+@pytest.mark.cold
 @pytest.mark.timeout(300)
 def test_drill_failover_commit(user: User, fast_emulator: Emulator) -> None:
     user.opens_fleet()
@@ -73,6 +73,57 @@ def test_drill_failover_commit(user: User, fast_emulator: Emulator) -> None:
 
 
 @pytest.mark.timeout(240)
+def test_a_vault_is_made_and_gets_another_storage(user: User, fast_emulator: Emulator) -> None:
+    user.opens_fleet()
+    user.presses("v")
+    user.sees("1 Vaults (3)", "rsv-weu", "geo", "✔ 14d")
+
+    user.presses("N")
+    user.sees("Create vault in Contoso-")
+    user.presses("rsv-new", "enter", "enter", "enter")
+    user.sees("▶ geo-redundant")
+    user.presses("down")
+    user.sees("▶ zone-redundant")
+    user.presses("enter", "down")
+    user.sees("▶ on")
+    user.presses("enter")
+    user.sees("needs geo-", "redundant storage, not zone-redundant")
+    user.presses("enter")
+    user.sees("Show the plan", "rsv-new")
+    user.presses("enter", "enter", "enter", "enter")
+    user.sees("▶ on")
+    user.presses("up")
+    user.sees("▶ off")
+    user.presses("enter")
+    user.sees("rsv-new is made in")
+    user.presses("enter")
+    user.sees("1 Vaults (4)", "rsv-new", "zone")
+
+    user.presses("/", "rsv-new", "enter")
+    user.sees("(1 of 4)")
+    user.presses("d")
+    user.sees("yes, until something is protected", "only geo-redundant storage has it")
+    user.presses("escape")
+    user.sees_no_more("↑↓ scroll")
+    user.presses("a")
+    user.sees("only geo-redundant has it", "Change redundancy")
+    user.presses("enter")
+    user.sees("Change redundancy of rsv-new")
+    user.presses("up")
+    user.sees("▶ geo-redundant")
+    user.presses("enter")
+    user.confirms("rsv-new")
+    user.watches_to_the_end()
+    user.presses("escape")
+    user.sees("1 Vaults (1 of 4)", "geo ")
+    user.presses("escape", "escape")
+    user.sees("1 VMs (")
+    vault = "/providers/Microsoft.RecoveryServices/vaults/rsv-new"
+    assert posts(fast_emulator, vault) == 2
+    assert user.ends() == 0
+
+
+@pytest.mark.timeout(240)
 def test_backup_and_snapshot(user: User, fast_emulator: Emulator) -> None:
     user.opens_fleet()
     user.finds("app-01")
@@ -109,6 +160,7 @@ def test_restore_a_vm_and_its_disks(user: User, fast_emulator: Emulator) -> None
     user.watches_to_the_end()
     user.sees("Target VM Name: web-02-restored")
     user.presses("escape")
+    user.sees("1 VMs (31)")
     user.finds("web-02-restored")
 
     user.finds("web-02")
@@ -231,7 +283,7 @@ def test_read_only_refuses_before_anything_is_asked(fast_emulator: Emulator, tmp
         user.presses("F")
         user.sees("This console is read-only")
         user.presses("a")
-        user.sees(f"0 of {len(ALL)} are possible now")
+        user.sees(f"0 of {len(ON_A_VM)} are possible now")
         assert fast_emulator.requests() == []
     finally:
         user.close()

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from azure_ops.actions import ALL
 from tests.conftest import EmulatorFactory
 from tests.support import READER_CLIENT_ID, Emulator
 
-from .console_driver import BIG, SMALL, User, posts
+from .console_driver import BIG, ON_A_VM, SMALL, User, posts
 
 
 @pytest.fixture
@@ -39,6 +38,7 @@ def engine_pid(user: User) -> int:
     return int(said.partition("process ")[2].split(",")[0])
 
 
+@pytest.mark.cold
 def test_a_killed_engine_comes_back_and_the_rows_stay(user: User) -> None:
     user.opens_fleet()
     first = engine_pid(user)
@@ -138,7 +138,7 @@ def test_looking_around(user: User) -> None:
         ("d", "Virtual machine"),
         ("y", "virtualMachines/read"),
         ("?", "Lower case looks"),
-        ("a", f"of {len(ALL)} are possible now"),
+        ("a", f"of {len(ON_A_VM)} are possible now"),
     ):
         user.presses(key)
         user.sees(seen)
@@ -199,6 +199,45 @@ def test_a_bad_answer_leads_back_to_the_form(user: User, world: Emulator) -> Non
     user.presses("4", "enter")
     user.sees("Backup of web-02", "Take Snapshot")
     assert posts(world, "/backup") == 1
+
+
+@pytest.mark.timeout(240)
+def test_two_operators_at_two_desks_press_the_same_key(world: Emulator, tmp_path: Path) -> None:
+    desks = [User(world, tmp_path / name, BIG) for name in ("one", "two")]
+    first, second = desks
+    try:
+        for desk in desks:
+            desk.opens_fleet()
+            desk.finds("web-02")
+            desk.presses("B")
+            desk.answers_form(1)
+            desk.sees("Go ahead")
+        world.set_speed(0)
+        first.presses("enter")
+        first.sees("On its way.")
+        first.terminal.wait_for(lambda _: posts(world, "/backup") == 1)
+        second.presses("enter")
+        second.sees("✖ failed      backup-now", "● running     Backup")
+        assert [request["status"] for request in world.requests()] == [202, 409]
+        second.presses("4", "enter")
+        second.sees("✖ failed", "a backup operation already runs on it", "next step:")
+        second.presses("escape")
+        assert second.ends() == 0
+    finally:
+        for desk in desks:
+            desk.close()
+
+
+def test_a_point_that_expires_while_the_form_is_open_leads_back_to_it(user: User, world: Emulator) -> None:
+    user.opens_fleet()
+    user.finds("web-02")
+    user.presses("D")
+    user.sees("Restore disks of web-02", "Show the plan")
+    world.advance(60 * 86_400)
+    user.presses(*["enter"] * 4)
+    user.sees("no such recovery point (any more)", "Choose another point")
+    assert "What is sent" not in user.terminal.text
+    assert world.requests() == []
 
 
 def test_an_early_fault_is_told_whole_on_a_small_screen(world: Emulator, tmp_path: Path) -> None:

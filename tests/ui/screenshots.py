@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from azure_ops.cloud import CloudSettings
+from azure_ops.engine.lock import holder
 from tests.support import NOW, Emulator
 from tests.ui.pictures import FOLDER, SIZES, PictureConsole, Scene, Stage, folders
 
@@ -96,14 +97,9 @@ async def _draw(emulator: Emulator, scene: str, size: tuple[int, int]) -> str:
         stage = Stage(app, pilot, emulator)
         await SCENES[scene](stage)
         drawn = stage.picture(f"azrecover {scene}")
-    await _stop_engine(settings)
+    if (engine := holder(settings)) is not None:
+        os.kill(engine.pid, signal.SIGTERM)
     return drawn
-
-
-async def _stop_engine(settings: CloudSettings) -> None:
-    command = [sys.executable, "-m", "azure_ops.engine", "stop", *settings.to_argv()]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    await process.wait()
 
 
 def all_pictures() -> Iterator[tuple[Path, str]]:

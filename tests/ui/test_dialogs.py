@@ -9,10 +9,11 @@ import pytest
 from textual.app import App
 from textual.screen import Screen
 
-from azure_ops.model import Check, CheckState, Field, Form, Option, Plan, PlannedRequest, Risk
-from tui.screens.action_form import ActionForm
+from azure_ops.model import Check, CheckState, Field, Form, Option, Output, Plan, PlannedRequest, Risk
+from tui.screens.action_form import ActionForm, AskAgain
 from tui.screens.action_menu import ActionMenu, Entry
 from tui.screens.confirm import ConfirmPlan, Consent, phrase, plan_page
+from tui.screens.copying import Copying
 from widgets.page import PageView
 
 STYLES = Path(__file__).parents[2] / "tui" / "styles" / "dialogs.tcss"
@@ -174,3 +175,53 @@ async def test_a_form_shows_what_was_answered_before() -> None:
     form = Form(fields=(Field(id="expires", label="Until", default="2026-09-01"),))
     found = await pressed(ActionForm("x", form, (), {"expires": "2020-13-45"}), "enter")
     assert found == [{"expires": "2020-13-45"}]
+
+
+LED = Form(
+    fields=(
+        Field(
+            id="where", label="Where to", default="here", leads=True,
+            options=(Option(value="here", label="Here"), Option(value="there", label="There")),
+        ),
+        Field(
+            id="disks", label="Disks", default="0,2", many=True, required=False,
+            options=tuple(Option(value=str(lun), label=f"LUN {lun}") for lun in (0, 1, 2)),
+        ),
+        Field(id="name", label="Name", default="new"),
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "answers"),
+    [
+        (("enter", "enter", "enter"), {"where": "here", "disks": "0,2", "name": "new"}),
+        (("tab", "space", "down", "space", "tab", "enter"), {"where": "here", "disks": "1,2", "name": "new"}),
+        (
+            ("tab", "space", "down", "down", "space", "tab", "enter"),
+            {"where": "here", "disks": "", "name": "new"},
+        ),
+    ],
+)
+async def test_several_are_ticked_in_and_out(keys: tuple[str, ...], answers: dict[str, str]) -> None:
+    assert await pressed(ActionForm("Restore", LED), *keys) == [answers]
+
+
+@pytest.mark.parametrize("keys", [("down", "enter"), ("down", "tab")])
+async def test_what_leads_the_form_asks_for_it_again(keys: tuple[str, ...]) -> None:
+    answers = {"where": "there", "disks": "0,2", "name": "new"}
+    assert await pressed(ActionForm("Restore", LED), *keys) == [AskAgain(answers, "disks")]
+
+
+async def test_a_form_read_again_goes_on_where_it_was_with_what_is_still_offered() -> None:
+    form = ActionForm("Restore", LED, (), {"where": "there", "disks": "2,7", "name": "mine"}, "name")
+    found = await pressed(form, "enter")
+    assert found == [{"where": "there", "disks": "2", "name": "mine"}]
+    gone = ActionForm("Restore", LED, (), {"where": "nowhere"}, "name")
+    assert await pressed(gone, "enter") == [{"where": "here", "disks": "0,2", "name": "new"}]
+
+
+async def test_one_of_what_was_made_is_copied() -> None:
+    made = [Output(label="Disk", value="/d"), Output(label="Template", value="https://a/t.json")]
+    assert await pressed(Copying(made), "down", "enter") == [made[1]]
+    assert await pressed(Copying(made), "escape") == [None]

@@ -32,6 +32,7 @@ from azure_ops.model import (
     Risk,
 )
 
+TAG = "5f1d4b0e-9f0a-4d0f-8c1a-2b0112345678"
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
 VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web-01"
 
@@ -223,9 +224,9 @@ def test_an_expiry_is_a_day_within_reach() -> None:
     ["web-01_OsDisk_1_0123456789abcdef", "x" * 200, "本番データ🐘", "../../etc", "a b\nc", "", "-.-"],
 )
 def test_a_snapshot_name_is_one_that_azure_takes(disk: str) -> None:
-    name = snapshot_name(disk, NOW)
+    name = snapshot_name(disk, NOW, TAG)
     assert 0 < len(name) <= LONGEST_NAME
-    assert name.endswith("-20260822-140000")
+    assert name.endswith("-20260822-140000-5f1d")
     assert name[0].isalnum()
     assert all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name)
 
@@ -233,8 +234,8 @@ def test_a_snapshot_name_is_one_that_azure_takes(disk: str) -> None:
 def test_snapshots_of_disks_whose_names_differ_only_at_the_end_have_different_names() -> None:
     vm_name = "a-virtual-machine-with-a-name-that-is-as-long-as-azure-allows-it"
     disks = [f"{vm_name}_DataDisk_{lun}" for lun in range(3)] + ["data 1", "data-1"]
-    assert len({snapshot_name(disk, NOW) for disk in disks}) == len(disks)
-    assert snapshot_name("web-01_OsDisk", NOW) == "web-01_OsDisk-20260822-140000"
+    assert len({snapshot_name(disk, NOW, TAG) for disk in disks}) == len(disks)
+    assert snapshot_name("web-01_OsDisk", NOW, TAG) == "web-01_OsDisk-20260822-140000-5f1d"
 
 
 def test_a_plan_that_lay_open_for_long_is_shown_anew() -> None:

@@ -91,16 +91,20 @@ YEARS = (
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (gold(), "daily at 17:00 UTC; instant restore 2 days; keeps daily points 30 days; standard (V1)"),
+        (
+            gold(),
+            "daily at 17:00 UTC; instant restore 2 days; keeps daily points 30 days; "
+            "standard (V1): at most one backup a day",
+        ),
         (
             gold(frequency="Weekly", run_on=("Sunday", "Friday"), instant_days=5, retention=YEARS),
             "weekly on Sunday, Friday at 17:00 UTC; instant restore 5 days; keeps daily points 7 days, "
-            "weekly points 1 week, yearly points 10 years; standard (V1)",
+            "weekly points 1 week, yearly points 10 years; standard (V1): at most one backup a day",
         ),
         (
             gold(kind="V2", frequency="Hourly", interval_h=4, window_h=12, instant_days=7),
             "every 4 h from 17:00 UTC for 12 h; instant restore 7 days; keeps daily points 30 days; "
-            "enhanced (V2)",
+            "enhanced (V2): from it no way back to standard",
         ),
     ],
 )

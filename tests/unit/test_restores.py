@@ -27,9 +27,10 @@ from azure_ops.model import (
     RecoveryPoint,
     Replication,
 )
+from azure_ops.restore_rules import RestorePoint
 from azure_ops.services import places
 from azure_ops.services.backup_job_documents import backup_job
-from azure_ops.services.restores import RestorePoint, restore_point, verdicts
+from azure_ops.services.restores import restore_point, verdicts
 from tui.wording import errors
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
@@ -103,26 +104,6 @@ def test_points_newest_first_with_what_each_loses_and_without_those_that_no_tier
     assert options[2].note == "loses the 2d 12h since, 1 of 2 disks only"
 
 
-@pytest.mark.parametrize(
-    ("found", "reason"),
-    [
-        (RestorePoint(point=point()), ""),
-        (RestorePoint(point=point(), encrypted=True), "encrypted"),
-        (RestorePoint(point=point(), managed=False), "unmanaged"),
-        (
-            RestorePoint(point=point(), security="ConfidentialVMDiskEncryptedWithCustomerKey"),
-            "confidential",
-        ),
-        (RestorePoint(point=point(tiers="ArchivedRP")), "rehydrate"),
-        (RestorePoint(point=point(tiers="ArchivedRP:Rehydrated")), ""),
-        (RestorePoint(point=point(tiers="InstantRP:Deleted")), "no tier"),
-    ],
-)
-def test_what_azure_cannot_do_is_refused_with_the_reason(found: RestorePoint, reason: str) -> None:
-    reasons = restoring.impossible(found)
-    assert (reason in reasons[0]) if reason else reasons == ()
-
-
 def test_a_point_as_the_service_writes_it() -> None:
     tiers = [{"type": "InstantRP", "status": "Valid"}]
     properties = {
@@ -136,7 +117,6 @@ def test_a_point_as_the_service_writes_it() -> None:
     }
     found = restore_point({"id": "/p/1", "name": "1", "properties": properties}, "it")
     assert (found.managed, found.encrypted, found.size) == (True, False, "Standard_D2s_v5")
-    assert restoring.impossible(found) == ()
     with pytest.raises(NotFound, match="it tells no time"):
         restore_point({"id": "/p/1", "name": "1", "properties": {}}, "it")
 
@@ -161,23 +141,6 @@ def test_the_service_s_verdicts_become_checks() -> None:
     )
     assert verdicts({}) == ()
     assert restoring.verdict_checks(())[0].state is CheckState.OK
-
-
-def test_the_body_is_the_recorded_one() -> None:
-    body = restoring.body_of(
-        vm(), "12", "RestoreDisks", "/account", "westeurope", targetResourceGroupId=GROUP
-    )
-    assert list(body["properties"]) == [
-        "objectType",
-        "recoveryPointId",
-        "recoveryType",
-        "sourceResourceId",
-        "targetResourceGroupId",
-        "storageAccountId",
-        "region",
-        "createNewCloudService",
-        "originalStorageAccountOption",
-    ]
 
 
 def test_a_free_name_is_proposed() -> None:
@@ -236,7 +199,7 @@ def test_a_replacement_warns_of_other_disks_and_of_replication() -> None:
 
 def test_what_it_costs() -> None:
     assert "about 94 GB of Premium_LRS" in restore_disks.cost_line(vm())
-    assert "about 30 GB" in restore_disks.cost_line(vm(), os_only=True)
+    assert "about 30 GB" in restore_disks.cost_line(vm(), luns=())
     assert "the source's sizes" in restore_disks.cost_line(vm(disks=()))
 
 
@@ -265,7 +228,29 @@ def test_signed_addresses_are_told_without_their_signature() -> None:
         }
     )
     lines = "\n".join(line.text for line in errors(None, job).lines)
-    assert "Create VM Template Blob Uri: https://acc.blob.core.windows.net/c/azuredeploy1.json" in lines
+    assert "Template: https://acc.blob.core.windows.net/c/azuredeploy1.json" in lines
     assert "Recovery point time: 8/22/2026 12:00:00 PM" in lines
     assert "?" not in lines
     assert "SECRET" not in lines
+
+
+def test_disks_are_chosen_by_lun_and_the_os_disk_is_always_among_them() -> None:
+    field = restore_disks.disks_field(vm())
+    assert field is not None
+    assert (field.many, field.default, [option.value for option in field.options]) == (True, "0", ["0"])
+    assert restore_disks.chosen_luns(vm(), None) is None
+    assert restore_disks.chosen_luns(vm(), "0") is None
+    assert restore_disks.chosen_luns(vm(), "") == ()
+    three = vm(
+        disks=(
+            Disk(id="/o", name="os"),
+            *(Disk(id=f"/{lun}", name=f"data{lun}", lun=lun) for lun in (0, 1, 4)),
+        )
+    )
+    assert restore_disks.chosen_luns(three, "4,0") == (0, 4)
+    for given in ("2", "x", "-1"):
+        with pytest.raises(Refused, match="no data disk at LUN"):
+            restore_disks.chosen_luns(three, given)
+    gone = vm(disks=(), exists=False)
+    assert restore_disks.disks_field(gone) is None
+    assert restore_disks.chosen_luns(gone, "3") is None

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from azure_ops.engine.pace import FASTEST_CLOCK, LAST_STEP_S, Pace
+from azure_ops.engine.pace import FASTEST_CLOCK, LAST_STEP_S, Pace, patience_s
 
 
 class Budget:
@@ -28,6 +28,16 @@ class Budget:
 )
 def test_reads_lie_further_apart_the_less_is_left(left: int | None, spacing: float) -> None:
     assert Pace(Budget(left)).spacing_s("read", "vault") == spacing
+
+
+def test_a_job_that_stands_still_takes_less_than_half_of_an_hour_in_twenty_minutes() -> None:
+    reads, elapsed_s = 0, 0.0
+    while elapsed_s < 20 * 60:
+        elapsed_s += 5 + patience_s(reads)
+        reads += 1
+    assert 50 < reads < 75
+    assert patience_s(0) == 0
+    assert patience_s(1) < 1, "what has just moved is looked at again soon"
 
 
 def test_150_reads_last_an_hour() -> None:

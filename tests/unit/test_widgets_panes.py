@@ -86,7 +86,7 @@ def test_ages(seconds: float | None, short: str, running: str) -> None:
         (backup(), "2h 03m ✔", Tone.GOOD),
         (backup(last_point_at=ago(hours=30)), "30h ▲ late", Tone.WARN),
         (backup(last_status="Failed"), "2h 03m ✖ failed", Tone.BAD),
-        (backup(last_status="CompletedWithWarnings"), "2h 03m ▲", Tone.WARN),
+        (backup(last_status="CompletedWithWarnings"), "2h 03m ▲ warn", Tone.WARN),
         (backup(protection_state="IRPending", last_point_at=None), "◐ first due", Tone.WARN),
         (backup(protection_state="BackupsSuspended"), "2h 03m ■ stopped", Tone.WARN),
         (

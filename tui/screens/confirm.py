@@ -58,6 +58,10 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
         page.blank()
     for reason in plan.refused:
         page.bullet(reason, sign="✖ not possible:", style="bold $text-error")
+    failed = tuple(check for check in plan.checks if check.state is CheckState.FAILED)
+    if failed:
+        page.heading("What stands in the way")
+        check_lines(page, failed)
     if plan.losses:
         page.heading("What is lost or cannot be undone")
         for loss in plan.losses:
@@ -66,9 +70,10 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
         page.heading("What will happen")
     for consequence in plan.consequences:
         page.bullet(consequence)
-    if plan.checks:
+    others = tuple(check for check in plan.checks if check.state is not CheckState.FAILED)
+    if others:
         page.heading("Checked just now")
-        check_lines(page, plan.checks)
+        check_lines(page, others)
     if plan.requests:
         page.heading("What is sent")
     for request in plan.requests:

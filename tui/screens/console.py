@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.model import Details, FleetItem, Job, Operation, RequestLine
+from azure_ops.model import Details, FleetItem, Gap, Job, Operation, RecoveryPoint, RequestLine
 from widgets.key_line import KeyLine
 from widgets.keyed_table import KeyedTable
 from widgets.operations import OperationRow, OperationTable
@@ -63,6 +63,8 @@ class ConsoleScreen(Screen[None]):
         self._details: Details | None = None
         self._details_asked = 0.0
         self._points_of = ""
+        self.secondary = False
+        """Whether points of the vaults' secondary regions are read, too."""
         self._resting: Timer | None = None
         self._fresh = True
         self._point_at = ""
@@ -113,6 +115,15 @@ class ConsoleScreen(Screen[None]):
             row = self.operations.cursor_row
             return (row.operation or row.job) if row else None
         return self.vms.cursor_row
+
+    @property
+    def details_shown(self) -> Details | None:
+        """Those of the VM under the cursor, if they were read."""
+        item, details = self.vms.cursor_row, self._details
+        return details if details and item and details.item.key == item.key else None
+
+    def point_under_cursor(self) -> RecoveryPoint | Gap | None:
+        return self.query_one(PointTable).cursor_row if self.active_pane == 2 else None
 
     def job_under_cursor(self) -> Job | None:
         """Of the operations pane; elsewhere the only job that runs on the VM under the cursor."""
@@ -230,6 +241,8 @@ class ConsoleScreen(Screen[None]):
     def on_opened(self, event: Opened) -> None:
         if isinstance(event.row, OperationRow):
             self.console_app.watch_job(event.row.key)
+        elif isinstance(event.row, RecoveryPoint | Gap):
+            self.commands.show_point(event.row)
         elif event.table is self.vms:
             self.commands.details()
 
@@ -268,28 +281,33 @@ class ConsoleScreen(Screen[None]):
 
     async def _load(self, key: str, fresh: bool) -> None:
         try:
-            answer = await self.console_app.link.ask(wire.GetDetails(key=key, fresh=fresh), wire.GotDetails)
+            request = wire.GetDetails(key=key, fresh=fresh, secondary=self.secondary)
+            answer = await self.console_app.link.ask(request, wire.GotDetails)
         except RecoveryError as error:
             if key == self.vms.cursor_key:
                 self.panes.pane(2).show_fault(error.title)
             return
-        if key == self.vms.cursor_key:
-            self._details = answer.details
+        self.took(answer.details)
+
+    def took(self, details: Details) -> None:
+        """Details that came, whoever asked for them."""
+        if details.item.key == self.vms.cursor_key:
+            self._details = details
             with self.app.batch_update():
                 self._show_vm()
 
     def _show_vm(self) -> None:
         """What is known of the VM under the cursor: its row at once, the rest when it was read."""
         item = self.vms.cursor_row
-        details = self._details if self._details and item and self._details.item.key == item.key else None
+        details = self.details_shown
         points = self.query_one(PointTable)
         key, name = (item.key, item.name) if item else ("", "")
         points.empty_text = when_empty(details.point_sources) if details else "Reading …"
-        points.show(details.points if details else (), same_vm=key == self._points_of)
+        points.show(details, same_vm=key == self._points_of)
         self._points_of = key
         self.query_one(ReplicationView).show(item, details.rpo_history if details else ())
         self.panes.pane(2).show_fault(_points_fault(details) if details else "")
-        self.panes.note(2, f"· {name}" if name else "")
+        self.panes.note(2, (f"· {name}" + _points_note(details)) if name else "")
         self.panes.note(3, f"· {name}" if name else "")
 
     # from the engine ----------------------------------------------------------------------------------------
@@ -336,6 +354,7 @@ class ConsoleScreen(Screen[None]):
         state = self.console_app.state
         with self.app.batch_update():
             self.operations.show(state.operations.values(), state.jobs.values())
+            self.vms.say_fell_back(state.fell_back)
             if self._point_at:
                 self.point_at_operation(self._point_at)
             self.header_changed()
@@ -383,6 +402,18 @@ def _points_fault(details: Details) -> str:
     """Which points are old and why, else the first other part of the row that could not be read."""
     old = fault_line(details.point_sources, datetime.now(UTC))
     return old or (details.faults[0].title if details.faults else "")
+
+
+def _points_note(details: Details | None) -> str:
+    """Behind the VM's name: what the schedule promised in vain, and the other region where it was asked."""
+    if details is None:
+        return ""
+    missing = sum(gap.missing for gap in details.gaps)
+    told = f" · ▲ {missing} missing" if missing else ""
+    regions = {point.region for point in details.points if point.secondary}
+    if details.secondary:
+        told += f" · with {', '.join(sorted(regions))}" if regions else " · no other region"
+    return told
 
 
 def _target_key(row: OperationRow) -> str:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from azure_ops.actions.disk_choice import wording
-from azure_ops.model import Backup, Details, FleetItem, HealthNote, Replication
+from azure_ops.model import Backup, Details, FleetItem, HealthNote, JobError, Replication
+from azure_ops.points import CRASH_CODE
 from widgets.ages import here, zone_name
 from widgets.page import Page
 
@@ -35,6 +36,14 @@ def details_page(details: Details, now: datetime) -> Page:
     _vm(page, item)
     if item.backup:
         _backup(page, item, item.backup, now)
+        if details.warning:
+            _warning(page, details.warning)
+        page.pair("schedule", details.promise or "none")
+        if details.secondary:
+            page.pair("other region", details.secondary)
+        for gap in details.gaps:
+            due = f"{here(gap.since):%Y-%m-%d %H:%M} {zone_name()}"
+            page.bullet(f"points missing: {gap.missing}, the first due {due}", "▲", "$text-warning")
     else:
         page.heading("Backup").text("Not protected by Azure Backup.")
     if item.replication:
@@ -72,6 +81,15 @@ def _notes(page: Page, notes: tuple[HealthNote, ...]) -> None:
             page.note(f"cause: {note.causes}")
         if note.recommendation:
             page.bullet(f"next step: {note.recommendation}", sign="→", style="$text-success")
+
+
+def _warning(page: Page, error: JobError) -> None:
+    """Of the newest backup, which completed with warnings."""
+    crash = error.code == CRASH_CODE
+    lead = "the newest point is crash-consistent only" if crash else "the newest backup warned"
+    page.bullet(f"{lead}: {error.message or error.code}", "▲", "$text-warning")
+    if error.recommendation:
+        page.bullet(f"next step: {error.recommendation}", sign="→", style="$text-success")
 
 
 def _backup(page: Page, item: FleetItem, backup: Backup, now: datetime) -> None:

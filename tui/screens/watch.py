@@ -16,6 +16,7 @@ from textual.screen import Screen
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
 from azure_ops.model import Job, Operation
+from azure_ops.restore_outputs import outputs
 from widgets.key_line import KeyLine
 from widgets.page import PageView
 from widgets.plain_text import plain
@@ -35,7 +36,7 @@ TICK_S = 1.0
 
 class WatchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(("back", "raw", "help", "quit"), "run"),
+        *bindings(("back", "raw", "copy", "try-again", "help", "quit"), "run"),
         *bindings(ACTION_IDS, "act"),
     ]
 
@@ -139,6 +140,10 @@ class WatchScreen(Screen[None]):
         ended = operation.phase.ended if operation else job is not None and job.state.ended
         shown = [("esc", "Back" if ended else "Back, it goes on")]
         target = [job] if job and not ended else self._vm()
+        if operation is not None and not self.console_app.flows.why_not_again(operation):
+            shown.append((keys.shown("try-again"), "Try again"))
+        if outputs(operation, job):
+            shown.append((keys.shown("copy"), "Copy"))
         shown += header.possible(self.console_app, target)
         self.query_one(KeyLine).show_keys([*shown, (keys.shown("raw"), "JSON"), (keys.shown("help"), "Help")])
 
@@ -157,11 +162,11 @@ class WatchScreen(Screen[None]):
 
     def action_act(self, id: str) -> None:
         """What comes next, without going back first: the VM is the one that was watched."""
-        from azure_ops.actions.spec import TargetKind
+        from azure_ops.actions.spec import kind_of
 
-        job = self.job
-        wanted: Sequence[Target] = [job] if job else []
-        self.console_app.flows.start(id, wanted if actions()[id].target is TargetKind.JOB else self._vm())
+        job, kind = self.job, actions()[id].target
+        shown: Sequence[Target] = [*([job] if job else []), *self._vm()]
+        self.console_app.flows.start(id, [target for target in shown if kind_of(target) is kind])
 
     async def action_run(self, id: str) -> None:
         job = self.job
@@ -169,6 +174,11 @@ class WatchScreen(Screen[None]):
         match id:
             case "back":
                 self.dismiss(None)
+            case "copy":
+                operation = self.operation
+                commands.copy_of(operation, job, job.id if job else operation.target_key if operation else "")
+            case "try-again" if self.operation is not None:
+                self.console_app.flows.try_again(self.operation)
             case "raw" if job is not None:
                 commands.show_raw_of(job)
             case "help":

@@ -13,6 +13,7 @@ from ..handlers.backup_runs import (
     VALIDATING_REGIONS,
     included_disk,
 )
+from ..handlers.backup_schedule import STARTS_WITHIN_S, run_clocks, schedule_runs
 from ..records.backup import (
     HEALTH_GREEN,
     BackupError,
@@ -21,6 +22,7 @@ from ..records.backup import (
     HealthDetail,
     ProtectedItem,
     RecoveryPoint,
+    Threat,
     Vault,
     container_short_name,
     protected_item_id,
@@ -29,6 +31,10 @@ from ..records.backup_policies import BackupPolicy, starting_policies
 from ..records.compute import VirtualMachine
 from .builder import Builder
 
+ALERT = Threat(
+    "Ransomware indicators detected",
+    "File system activity on the machine resembled that of ransomware.",
+)
 AGENT_SILENT = job_error(
     "UserErrorGuestAgentStatusUnavailable", "Could not communicate with the VM agent for snapshot status."
 )
@@ -50,19 +56,30 @@ class BackupStory:
     """For that many days before the last job, backups failed as well."""
     jobs: int = 3
     """How many of the latest jobs are still listed."""
+    missed: tuple[int, ...] = ()
+    """On those days, counted back from today, no backup ran and nobody knows why."""
+    last_disk_since: int | None = None
+    """The machine got its last data disk so many days ago: older points do not have it."""
+    alerts_since: int | None = None
+    """So many days ago Defender began to raise an alert about the machine; its points before were healthy."""
+    archived_from: int | None = None
+    """Points of so many days and more were moved to the archive."""
 
 
-def vault(builder: Builder, group_id: str, name: str, location: str, **tags: str) -> str:
-    """A vault with the three policies that it has from the start."""
+def vault(
+    builder: Builder, group_id: str, name: str, location: str, *, cross_region: bool = False, **tags: str
+) -> str:
+    """A vault with the three policies that it has from the start, which run from now on."""
     record = Vault(
         id=f"{group_id}/providers/Microsoft.RecoveryServices/vaults/{name}",
         location=location,
+        cross_region_restore=cross_region,
         tags=tags,
         changed_at=builder.ago(days=300),
     )
     builder.store.save(record)
     for policy in starting_policies(record.id, run_at=daily_run_at(builder.now)):
-        builder.store.save(policy)
+        schedule_runs(builder.world, policy)
     return record.id
 
 
@@ -100,8 +117,8 @@ def _history(
     if story.stopped:
         run_at -= timedelta(days=12)
     starts = [
-        run_at - timedelta(days=day) + timedelta(seconds=builder.random.uniform(30, 1700))
-        for day in range(story.days)
+        at + timedelta(seconds=builder.random.uniform(*STARTS_WITHIN_S))
+        for at in _runs(policy, run_at, story)
     ]
     item.last_backup_at = starts[0]
     item.last_backup_status = story.last
@@ -111,23 +128,46 @@ def _history(
     if story.last == "Failed":
         item.health_status = "ActionRequired"
         item.health_details = [HealthDetail(error.code, error.title, error.message, error.recommendations)]
-    for day, started_at in enumerate(starts):
-        outcome = story.last if day <= story.failed_days else "Completed"
-        point = None if outcome == "Failed" else _point(builder, machine, policy, started_at, outcome)
+    for run, started_at in enumerate(starts):
+        outcome = story.last if run <= story.failed_days else "Completed"
+        point = None if outcome == "Failed" else _point(builder, machine, policy, started_at, outcome, story)
         if point is not None:
             item.recovery_points.append(point)
-        if day < story.jobs:
+        if run < story.jobs:
             _finished_job(builder, item, machine, policy, started_at, outcome, error, point)
     item.recovery_points.reverse()
 
 
+def _runs(policy: BackupPolicy, run_at: datetime, story: BackupStory) -> list[datetime]:
+    """Newest first, the runs that left a point behind: of an hourly schedule the snapshots that still live,
+    and before that one a day."""
+    clocks = sorted(run_clocks(policy))
+    found = [
+        run_at - timedelta(days=day) + (clock - clocks[0])
+        for day in range(story.days)
+        for clock in (clocks if day <= policy.instant_days else clocks[-1:])
+        if day not in story.missed
+    ]
+    return sorted((at for at in found if at <= run_at), reverse=True)
+
+
 def _point(
-    builder: Builder, machine: VirtualMachine, policy: BackupPolicy, started_at: datetime, outcome: str
+    builder: Builder,
+    machine: VirtualMachine,
+    policy: BackupPolicy,
+    started_at: datetime,
+    outcome: str,
+    story: BackupStory,
 ) -> RecoveryPoint:
     taken_at = started_at + timedelta(seconds=builder.random.uniform(60, 240))
     usual = "AppConsistent" if machine.os_type == "Windows" else "FileSystemConsistent"
     disk_ids = [(-1, machine.os_disk_id), *((disk.lun, disk.disk_id) for disk in machine.data_disks)]
+    age = builder.now - taken_at
+    if story.last_disk_since is not None and age >= timedelta(days=story.last_disk_since):
+        del disk_ids[-1]
     disks = [included_disk(builder.world, lun, disk_id) for lun, disk_id in disk_ids]
+    watched = story.alerts_since is not None
+    alert = watched and age < timedelta(days=story.alerts_since or 0)
     return RecoveryPoint(
         name=str(builder.random.randrange(10**10, 10**17)),
         taken_at=taken_at,
@@ -139,7 +179,20 @@ def _point(
         disks=disks,
         disks_attached=len(disks),
         policy_type="V2",
+        in_vault=_goes_to_vault(policy, started_at),
+        archived=story.archived_from is not None and age >= timedelta(days=story.archived_from),
+        threat=("UnHealthy" if alert else "Healthy") if watched else "",
+        threats=[ALERT] if alert else [],
     )
+
+
+def _goes_to_vault(policy: BackupPolicy, started_at: datetime) -> bool:
+    """Of an hourly schedule the last run of the day alone."""
+    clocks = sorted(run_clocks(policy))
+    run = started_at - started_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    slots = [clock % timedelta(days=1) for clock in clocks]
+    latest = max((slot for slot in slots if slot <= run), default=max(slots))
+    return latest == clocks[-1] % timedelta(days=1)
 
 
 def _finished_job(

@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ..records.backup import Vault
 from ..records.compute import (
     UBUNTU,
     WINDOWS_SERVER,
@@ -21,7 +22,7 @@ from ..records.compute import (
     VirtualMachine,
     VirtualNetwork,
 )
-from ..records.tenancy import TENANT_ID_FACT, ResourceGroup, Subscription
+from ..records.tenancy import BLOB_CONTRIBUTOR, TENANT_ID_FACT, ResourceGroup, RoleAssignment, Subscription
 from ..world import World
 
 
@@ -99,6 +100,23 @@ class Builder:
         )
         self.store.save(record)
         return record.id
+
+    def identity(self, vault_id: str, identity_id: str, account_id: str) -> None:
+        """Gives the vault a user-assigned identity that may write blobs of this account."""
+        vault = self.store.find(Vault, vault_id)
+        assert vault is not None
+        principal_id = str(uuid.uuid5(uuid.NAMESPACE_URL, identity_id.lower()))
+        assignment = uuid.uuid5(uuid.NAMESPACE_URL, account_id)
+        vault.user_identities[identity_id] = principal_id
+        self.store.save(vault)
+        self.store.save(
+            RoleAssignment(
+                id=f"{account_id}/providers/Microsoft.Authorization/roleAssignments/{assignment}",
+                principal_id=principal_id,
+                role=BLOB_CONTRIBUTOR,
+                created_at=self.ago(days=300),
+            )
+        )
 
     def machine(
         self, group_id: str, location: str, network_id: str, spec: MachineSpec, *, subnet: str = "default"

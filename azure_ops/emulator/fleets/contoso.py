@@ -67,17 +67,22 @@ WEST_EUROPE = (
     Member(
         "data",
         _windows("sql-02", "2", size="Standard_E8s_v5", data_disks=_data(512, 256)),
-        BackupStory(policy="EnhancedPolicy"),
+        BackupStory(policy="EnhancedPolicy", last_disk_since=5),
         DR_OK,
     ),
-    Member("data", _windows("file-01", data_disks=_data(2048, 1024)), OK, ReplicationStory(drilled_days=200)),
+    Member(
+        "data",
+        _windows("file-01", data_disks=_data(2048, 1024)),
+        BackupStory(alerts_since=2, archived_from=25),
+        ReplicationStory(drilled_days=200),
+    ),
     Member(
         "core",
         _windows("dc-01", "1"),
         None,
         ReplicationStory(trouble=HEARTBEAT_TROUBLE, trouble_s=11_600, typical_rpo_s=120),
     ),
-    Member("core", _windows("dc-02", "2"), OK, DR_OK),
+    Member("core", _windows("dc-02", "2"), BackupStory(missed=(3, 4, 9)), DR_OK),
     Member("core", _linux("jump-01", size="Standard_B2s")),
     Member(
         "core",
@@ -131,7 +136,7 @@ def seed(world: World) -> None:
     production = builder.subscription("Contoso-Prod")
     development = builder.subscription("Contoso-Dev")
     recovery = builder.group(production, "rg-recovery", "westeurope", owner="bcdr@contoso.example")
-    weu = vault(builder, recovery, "rsv-weu", "westeurope", owner="bcdr@contoso.example")
+    weu = vault(builder, recovery, "rsv-weu", "westeurope", cross_region=True, owner="bcdr@contoso.example")
     neu = vault(builder, recovery, "rsv-neu", "northeurope", owner="bcdr@contoso.example")
     eus = vault(builder, builder.group(development, "rg-recovery-dev", "eastus"), "rsv-eus", "eastus")
 
@@ -141,6 +146,7 @@ def seed(world: World) -> None:
     _people(fleet, production, "northeurope", "neu", NORTH_EUROPE, neu, None)
     _people(fleet, production, "eastus", "eus", EAST_US, None, america)
     builder.network(builder.group(development, "rg-network-dev", "eastus"), "vnet-dev-eus", "eastus", "10.9")
+    _staging(builder, recovery, development, eus)
     _people(fleet, development, "eastus", "dev", DEVELOPMENT, eus, None)
 
     web = [fleet.items[name] for name in ("web-01", "web-02", "web-03")]
@@ -178,6 +184,19 @@ def _road(
         test_network_id=drill,
         staging_account_id=builder.storage_account(cache_group, f"stcontosocache{source[1]}", source[0]),
     )
+
+
+def _staging(builder: Builder, recovery: str, development: str, eus: str) -> None:
+    """Where restores into the paired region, into the other subscription and with an identity can go."""
+    builder.storage_account(recovery, "stcontosorestoreneu", "northeurope")
+    home = f"{development}/resourceGroups/rg-recovery-dev"
+    account = builder.storage_account(home, "stcontosodeveus", "eastus")
+    builder.identity(
+        eus, f"{home}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore", account
+    )
+    guests = builder.group(development, "rg-restore-weu", "westeurope")
+    builder.storage_account(guests, "stcontosodevweu", "westeurope")
+    builder.network(guests, "vnet-restore-weu", "westeurope", "10.8")
 
 
 SUBNETS = {"web": "web", "data": "data"}

@@ -6,7 +6,7 @@ and replicated by the vault of the other region, as the services require it."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..records.site_recovery import HEARTBEAT_TROUBLE, RPO_TROUBLE, STALL_TROUBLE
 from ..world import World
@@ -19,7 +19,6 @@ MACHINES_PER_VAULT = 50
 MOST_VAULTS = 200
 VAULTS_PER_SUBSCRIPTION = 20
 BACKED_UP, REPLICATED = 0.7, 0.4
-POINTS = 3
 
 ROLES = (
     ("web", "Linux", "Standard_D2s_v5", 30, ()),
@@ -34,11 +33,11 @@ ROLES = (
 """Name, system, size, OS disk and data disks in GiB."""
 
 BACKUP_MIX = (
-    (0.92, BackupStory(days=POINTS, jobs=0)),
-    (0.96, BackupStory(days=POINTS, jobs=1, last="Failed")),
-    (0.98, BackupStory(days=POINTS, jobs=1, last="CompletedWithWarnings")),
+    (0.92, BackupStory(jobs=0)),
+    (0.96, BackupStory(jobs=1, last="Failed")),
+    (0.98, BackupStory(jobs=1, last="CompletedWithWarnings")),
     (0.99, BackupStory(last="")),
-    (1.00, BackupStory(days=POINTS, jobs=0, stopped=True)),
+    (1.00, BackupStory(jobs=0, stopped=True)),
 )
 REPLICATION_MIX = (
     (0.87, ReplicationStory()),
@@ -63,7 +62,8 @@ class Site:
     road: Road
 
 
-def seed(world: World, count: int) -> None:
+def seed(world: World, count: int, days: int) -> None:
+    """`days` is how many daily points a machine has."""
     builder = Builder(world)
     builder.set_tenant(builder.guid())
     pairs = max(1, min(MOST_VAULTS, math.ceil(count / MACHINES_PER_VAULT)) // 2)
@@ -76,7 +76,7 @@ def seed(world: World, count: int) -> None:
             )
         sites += _pair(builder, subscription_id, number)
     for number in range(count):
-        _member(builder, sites[number % len(sites)], number + 1)
+        _member(builder, sites[number % len(sites)], number + 1, days)
 
 
 def _pair(builder: Builder, subscription_id: str, number: int) -> list[Site]:
@@ -113,7 +113,7 @@ def _pair(builder: Builder, subscription_id: str, number: int) -> list[Site]:
     return sites
 
 
-def _member(builder: Builder, site: Site, number: int) -> None:
+def _member(builder: Builder, site: Site, number: int, days: int) -> None:
     draw = builder.random.random
     role, system, size, os_disk_gb, data = ROLES[builder.random.randrange(len(ROLES))]
     spec = MachineSpec(
@@ -129,7 +129,8 @@ def _member(builder: Builder, site: Site, number: int) -> None:
     machine = builder.machine(site.group_id, site.region, site.network_id, spec)
     if draw() < BACKED_UP:
         share = draw()
-        protect(builder, site.vault_id, machine, next(s for upto, s in BACKUP_MIX if share <= upto))
+        went = next(s for upto, s in BACKUP_MIX if share <= upto)
+        protect(builder, site.vault_id, machine, replace(went, days=days))
     if draw() < REPLICATED:
         share = draw()
         story = next(s for upto, s in REPLICATION_MIX if share <= upto)

@@ -1,7 +1,7 @@
 """What the emulator answers: one module per family of resources, each with its own table of routes.
 
-`backup_item_jobs`, `backup_restore_runs`, `backup_runs` and `site_recovery_runner` answer nothing; they are
-named because what happens over time (their `@happens`) must be known as well."""
+`backup_item_jobs`, `backup_restore_runs`, `backup_runs`, `backup_schedule` and `site_recovery_runner` answer
+nothing; they are named because what happens over time (their `@happens`) must be known as well."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from . import (
     backup_restore_runs,
     backup_restores,
     backup_runs,
+    backup_schedule,
     backup_trigger,
     compute,
     compute_disks,
@@ -39,11 +40,13 @@ from . import (
     site_recovery_runner,
     site_recovery_settings,
     vault_changes,
+    vault_deletion,
     vault_settings,
+    vault_usages,
     vaults,
 )
 
-EVENTS = (backup_item_jobs, backup_restore_runs, backup_runs, site_recovery_runner)
+EVENTS = (backup_item_jobs, backup_restore_runs, backup_runs, backup_schedule, site_recovery_runner)
 TABLES = (
     discovery.ROUTES,
     authorization.ROUTES,
@@ -54,6 +57,8 @@ TABLES = (
     network.ROUTES,
     vaults.ROUTES,
     vault_changes.ROUTES,
+    vault_deletion.ROUTES,
+    vault_usages.ROUTES,
     vault_settings.ROUTES,
     backup_guard.ROUTES,
     backup_policies.ROUTES,

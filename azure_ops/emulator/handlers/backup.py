@@ -22,7 +22,8 @@ from .backup_secondary import (
     secondary_point_document,
 )
 from .odata import invalid_input, parse_filter, parse_filter_time
-from .vaults import PROVIDER, VAULT, find_vault, usage_document
+from .vault_usages import usage_document
+from .vaults import PROVIDER, VAULT, find_vault
 
 __all__ = ["ROUTES", "policy_document", "protected_item_document", "recovery_point_document"]
 

@@ -18,6 +18,7 @@ from ..records.tenancy import TENANT_ID_FACT
 from ..routing import Context, Routes
 from .backup import ITEM, ITEM_ACTION, find_item
 from .backup_errors import STORAGE_GONE
+from .backup_guard import RESTORE, require_guard
 from .backup_jobs import job_document
 from .backup_operations import REMEMBERED_S
 from .backup_restore_rules import problems_of, read_order
@@ -148,6 +149,8 @@ def trigger_cross_region_restore(ctx: Context) -> Answer:
     if asked.get("recoveryType") == "OriginalLocation":
         raise invalid_input("Disks cannot be replaced from another region.")
     order = read_order(vault, item, point, asked, region)
+    if vault.guards_restores:
+        require_guard(ctx, vault, RESTORE, asked)
     for problem in problems_of(ctx.world, vault, item, point, order):
         if problem.code != STORAGE_GONE.title:
             raise Refusal(400, problem.code, problem.message)

@@ -159,11 +159,14 @@ def recovery_point_document(world: World, item: ProtectedItem, point: RecoveryPo
         "isPrivateAccessEnabledOnAnyDisk": False,
         "createdWithPolicyType": point.policy_type,
     }
+    if point.threat:
+        properties |= {"threatStatus": point.threat, "threatInfo": _threats(point)}
     if settled:
         properties["recoveryPointProperties"] = {
             "expiryTime": f"{point.expires_at:%Y-%m-%dT%H:%M:%S}",
             "ruleName": point.rule,
             "isSoftDeleted": item.soft_deleted_at is not None,
+            **_immutability(world, item),
         }
     return {
         "id": f"{item.id}/recoveryPoints/{point.name}",
@@ -179,8 +182,32 @@ def _tiers(point: RecoveryPoint, now: datetime) -> list[dict[str, str]]:
     if point.instant_until:
         tiers.append({"type": "InstantRP", "status": "Valid" if now < point.instant_until else "Deleted"})
     if point.in_vault:
-        tiers.append({"type": "HardenedRP", "status": "Valid"})
+        tiers.append({"type": "HardenedRP", "status": "Deleted" if point.archived else "Valid"})
+    if point.archived:
+        tiers.append({"type": "ArchivedRP", "status": "Valid"})
     return tiers
+
+
+def _immutability(world: World, item: ProtectedItem) -> dict[str, Json]:
+    """Without an expiry of its own: as long as the policy says."""
+    vault = world.store.find(Vault, item.vault_id)
+    if vault is None or vault.immutability not in ("Unlocked", "Locked"):
+        return {}
+    return {"immutabilityProperties": {"isImmutable": True}}
+
+
+def _threats(point: RecoveryPoint) -> list[dict[str, Json]]:
+    return [
+        {
+            "threatTitle": threat.title,
+            "threatDescription": threat.description,
+            "lastUpdatedTime": wire_time(point.taken_at),
+            "threatState": threat.state,
+            "threatStartTime": wire_time(point.taken_at - timedelta(hours=1)),
+            "threatSeverity": threat.severity,
+        }
+        for threat in point.threats
+    ]
 
 
 def _disk_configuration(point: RecoveryPoint) -> dict[str, Json]:

@@ -34,6 +34,8 @@ CRITICAL = {
     "deleteMABIdentity": f"{PROVIDER}/registeredIdentities/delete",
 }
 """The guard's word for an operation, and the operation as the proxy lists it."""
+RESTORE = "restoreRecoveryPoint"
+RESTORE_ACTION = f"{ITEM_WRITE}/recoveryPoints/restore/action"
 UNLOCKED_FOR = timedelta(minutes=30)
 GUARD = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.DataProtection/resourceGuards/[^/]+",
@@ -64,10 +66,14 @@ def require_guard(ctx: Context, vault: Vault, operation: str, body: dict[str, An
         raise Refusal(
             403,
             "LinkedAuthorizationFailed",
-            f"The client has permission to perform action '{CRITICAL[operation].partition('#')[0]}' on "
+            f"The client has permission to perform action '{_action_of(operation)}' on "
             f"scope '{vault.id}', however it does not have permission to perform action '{action}' on the "
             f"linked scope(s) '{wanted}'.",
         )
+
+
+def _action_of(operation: str) -> str:
+    return RESTORE_ACTION if operation == RESTORE else CRITICAL[operation].partition("#")[0]
 
 
 def require_unlocked(ctx: Context, vault: Vault, resource_id: str, operation: str) -> None:
@@ -85,7 +91,9 @@ def require_unlocked(ctx: Context, vault: Vault, resource_id: str, operation: st
 def _document(vault: Vault) -> dict[str, Json]:
     details = [
         {"vaultCriticalOperation": name, "defaultResourceRequest": request_id(vault, operation)}
-        for operation, name in CRITICAL.items()
+        for operation, name in (
+            CRITICAL | ({RESTORE: RESTORE_ACTION} if vault.guards_restores else {})
+        ).items()
     ]
     return {
         "id": f"{vault.id}/backupResourceGuardProxies/VaultProxy",
@@ -129,6 +137,8 @@ def put_proxy(ctx: Context) -> Answer:
     # recorded: the guard's ids come back with `resourcegroups` in lower case
     vault.guard_id = re.sub("/resourceGroups/", "/resourcegroups/", guard_id, flags=re.IGNORECASE)
     vault.guarded_at = ctx.now
+    asked = properties.get("resourceGuardOperationDetails") or []
+    vault.guards_restores = any(one.get("vaultCriticalOperation") == RESTORE_ACTION for one in asked)
     ctx.world.store.save(vault)
     return Answer(200, _document(vault))
 

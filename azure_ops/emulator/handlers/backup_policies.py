@@ -15,6 +15,7 @@ from ..world import World
 from .backup_documents import policy_document
 from .backup_guard import require_guard
 from .backup_policy_rules import normalised, refuse_policy
+from .backup_schedule import schedule_runs, unschedule_runs
 from .bodies import properties_of
 from .odata import invalid_input, parse_filter
 from .vaults import PROVIDER, VAULT, find_vault
@@ -64,7 +65,9 @@ def put_policy(ctx: Context) -> Answer:
     refuse_policy(policy)
     if existing is not None:
         _refuse_change(ctx, vault, existing, policy)
-    ctx.world.store.save(policy)
+    if existing is not None:
+        unschedule_runs(ctx.world, existing)
+    schedule_runs(ctx.world, policy)
     for item in items_under(ctx.world, policy):
         apply_retention(ctx.world, item, policy)
     return Answer(200, policy_document(ctx.world, policy))
@@ -139,5 +142,6 @@ def delete_policy(ctx: Context) -> Answer:
             "BMSUserErrorPolicyObjectInUse",
             f"The policy '{policy.name}' is in use: it still has protected items.",
         )
+    unschedule_runs(ctx.world, policy)
     ctx.world.store.delete(policy)
     return Answer(200)

@@ -7,6 +7,7 @@ from ..records.compute import DataDisk, Disk, NetworkInterface, VirtualMachine
 from ..records.restores import RestoreOrder
 from ..world import World
 from .addresses import free_address, new_mac
+from .disk_contents import attach, detach, of_point
 
 UNKNOWN_SIZE_GB = {"Linux": 30, "Windows": 127}
 """Of an OS disk whose size nobody noted; a data disk gets the default of 1,023."""
@@ -41,6 +42,7 @@ def make_disks(world: World, order: RestoreOrder, item: ProtectedItem, point: Re
             unique_id=world.store.new_guid(),
             create_option="Empty" if order.from_vault else "Restore",
             source_id=None if order.from_vault else _snapshot_id(item, point, disk, order.region),
+            held=of_point(world, item.vm_id, disk, point.taken_at),
         )
         world.store.save(record)
         order.disk_ids.append(record.id)
@@ -132,6 +134,9 @@ def set_power(world: World, vm: VirtualMachine, power: str) -> None:
 def _attach(world: World, disk_ids: list[str], vm_id: str | None) -> None:
     for disk_id in disk_ids:
         disk = world.store.find(Disk, disk_id)
-        if disk is not None:
-            disk.managed_by = vm_id
-            world.store.save(disk)
+        if disk is None:
+            continue
+        if vm_id is None:
+            detach(world, disk)
+        else:
+            attach(world, disk, vm_id)

@@ -9,8 +9,9 @@ from ..answers import not_modelled
 from ..records.backup import ProtectedItem, RecoveryPoint, Vault
 from ..records.compute import StorageAccount, VirtualMachine, VirtualNetwork
 from ..records.restores import Problem, RestoreOrder
-from ..records.tenancy import ResourceGroup
+from ..records.tenancy import BLOB_CONTRIBUTOR, BLOB_OWNER, ResourceGroup
 from ..world import World
+from .authorization import assignments_of
 from .backup_errors import STORAGE_GONE, TARGET_TAKEN, VM_GONE
 from .bodies import member
 from .odata import invalid_input
@@ -45,7 +46,11 @@ def read_order(
     if region != (where or vault.location.lower()):
         raise invalid_input(f"region must be '{where or vault.location}', where the point is restored.")
     order = RestoreOrder(
-        kind=kind, point=point.name, region=region, storage_account_id=_storage(vault, asked)
+        kind=kind,
+        point=point.name,
+        region=region,
+        storage_account_id=_storage(asked),
+        principal_id=_principal(vault, asked, where),
     )
     _read_target(order, item, asked)
     order.luns = _luns(asked.get("restoreDiskLunList"), order, point)
@@ -53,18 +58,27 @@ def read_order(
     return order
 
 
-def _storage(vault: Vault, asked: dict[str, Any]) -> str:
+def _storage(asked: dict[str, Any]) -> str:
     by_identity = member(asked, "identityBasedRestoreDetails", "targetStorageAccountId")
     account_id = asked.get("storageAccountId") or by_identity
     if not account_id or (asked.get("storageAccountId") and by_identity):
         raise invalid_input("Exactly one of storageAccountId and identityBasedRestoreDetails is needed.")
-    if by_identity:
-        own = member(asked, "identityInfo", "isSystemAssignedIdentity")
-        if own is False:
-            raise not_modelled("restores with a user-assigned identity")
-        if own is None or vault.identity_principal_id is None:
-            raise invalid_input("identityInfo must name an identity that the vault has.")
     return str(account_id)
+
+
+def _principal(vault: Vault, asked: dict[str, Any], where: str) -> str:
+    """Of the identity that writes to the storage account; empty: the service itself."""
+    if not member(asked, "identityBasedRestoreDetails", "targetStorageAccountId"):
+        return ""
+    if where:
+        raise invalid_input("A restore in another region takes no managed identity.")
+    own = member(asked, "identityInfo", "isSystemAssignedIdentity")
+    named = str(member(asked, "identityInfo", "managedIdentityResourceId") or "").lower()
+    users = {id_.lower(): principal for id_, principal in vault.user_identities.items()}
+    principal = vault.identity_principal_id if own else users.get(named)
+    if own is None or not principal:
+        raise invalid_input("identityInfo must name an identity that the vault has.")
+    return principal
 
 
 def _read_target(order: RestoreOrder, item: ProtectedItem, asked: dict[str, Any]) -> None:
@@ -111,20 +125,28 @@ def problems_of(
     world: World, vault: Vault, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder
 ) -> list[Problem]:
     """What the state of the world has against it; empty when it would be carried out."""
-    found = _storage_problems(world, order) + _group_problems(world, vault, order)
+    found = _tier_problems(point) + _storage_problems(world, order)
+    found += _group_problems(world, vault, point, order)
     if order.kind == "AlternateLocation":
         found += _machine_problems(world, order)
     if order.kind == "OriginalLocation" and world.store.find(VirtualMachine, item.vm_id) is None:
         found.append(Problem(VM_GONE.title, VM_GONE.message, VM_GONE.recommendations))
     at_home = order.region == vault.location.lower()
     moved = order.zones is not None and order.zones != point.zones
-    if at_home and moved and vault.redundancy != "ZoneRedundant":
+    if at_home and moved and (vault.redundancy != "ZoneRedundant" or not point.in_vault):
         # recorded with a zone-redundant vault; documentation allows no other without cross-region restore
-        message = "Restore to another zone needs a vault with zone-redundant storage."
+        message = "Restore to another zone needs a point in the vault, and zone-redundant storage of it."
         found.append(Problem("UserErrorCrossZonalRestoreNotSupported", message))
     if failed := world.failure_at("ValidateOperation", item.vm_id, 1):
         found.append(Problem(*failed))
     return found
+
+
+def _tier_problems(point: RecoveryPoint) -> list[Problem]:
+    if not point.archived:
+        return []
+    message = "The recovery point is in the archive tier: rehydrate it before it is restored."
+    return [Problem("UserErrorRecoveryPointNotRehydrated", message)]
 
 
 def _storage_problems(world: World, order: RestoreOrder) -> list[Problem]:
@@ -134,10 +156,19 @@ def _storage_problems(world: World, order: RestoreOrder) -> list[Problem]:
     if account.location.lower() != order.region:
         message = f"The storage account '{account.name}' must be in the region of the restore."
         return [Problem("UserErrorStorageAccountInDifferentRegion", message)]
+    if order.principal_id and not _may_write(world, order.principal_id, account.id):
+        message = f"The managed identity has no access to the blobs of the storage account '{account.name}'."
+        help_ = "Assign the role Storage Blob Data Contributor on the storage account to the identity."
+        return [Problem("UserErrorManagedIdentityHasNoAccess", message, [help_])]
     return []
 
 
-def _group_problems(world: World, vault: Vault, order: RestoreOrder) -> list[Problem]:
+def _may_write(world: World, principal_id: str, account_id: str) -> bool:
+    roles = [one.role for one in assignments_of(world, principal_id, account_id)]
+    return BLOB_CONTRIBUTOR in roles or BLOB_OWNER in roles
+
+
+def _group_problems(world: World, vault: Vault, point: RecoveryPoint, order: RestoreOrder) -> list[Problem]:
     if not order.group_id:
         return []
     if world.store.find(ResourceGroup, order.group_id) is None:
@@ -147,6 +178,9 @@ def _group_problems(world: World, vault: Vault, order: RestoreOrder) -> list[Pro
     if elsewhere and vault.cross_subscription_restore != "Enabled":
         message = "Cross Subscription Restore is disabled on this vault."
         return [Problem("UserErrorCrossSubscriptionRestoreNotAllowed", message)]
+    if elsewhere and not point.in_vault:
+        message = "Cross Subscription Restore needs a recovery point in the vault tier."
+        return [Problem("UserErrorCrossSubscriptionRestoreNotSupported", message)]
     return []
 
 

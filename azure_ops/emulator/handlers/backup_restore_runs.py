@@ -136,7 +136,7 @@ def restore_phase(world: World, event: Event) -> None:
 
 def _transfer_done(world: World, job: BackupJob, order: RestoreOrder, item: ProtectedItem) -> None:
     point = _point_of(item, order)
-    error = _transfer_error(world, order, item, point)
+    error = _transfer_error(world, job, order, item, point)
     if point is None or error is not None:
         _fail(world, job, 0, error or job_error("RestoreOperationFailed", ""))
         return
@@ -156,16 +156,16 @@ def _transfer_done(world: World, job: BackupJob, order: RestoreOrder, item: Prot
 
 
 def _transfer_error(
-    world: World, order: RestoreOrder, item: ProtectedItem, point: RecoveryPoint | None
+    world: World, job: BackupJob, order: RestoreOrder, item: ProtectedItem, point: RecoveryPoint | None
 ) -> BackupError | None:
-    failed = world.failure_at("Restore", item.vm_id, 1)
+    failed = world.failure_at(job.operation, item.vm_id, 1)
     if failed or point is None:
         return job_error(*(failed or ("RestoreOperationFailed", "")))
     return None if world.store.find(StorageAccount, order.storage_account_id) else STORAGE_GONE
 
 
 def _machine_created(world: World, job: BackupJob, order: RestoreOrder, item: ProtectedItem) -> None:
-    failed = world.failure_at("Restore", item.vm_id, 2)
+    failed = world.failure_at(job.operation, item.vm_id, 2)
     point = _point_of(item, order)
     if world.store.find(VirtualMachine, order.vm_id) is not None:
         _fail(world, job, 1, TARGET_TAKEN)
@@ -190,7 +190,7 @@ def _machine_stopped(world: World, job: BackupJob, order: RestoreOrder, item: Pr
 
 def _machine_replaced(world: World, job: BackupJob, order: RestoreOrder, item: ProtectedItem) -> None:
     vm = world.store.find(VirtualMachine, item.vm_id)
-    failed = world.failure_at("Restore", item.vm_id, 2)
+    failed = world.failure_at(job.operation, item.vm_id, 2)
     point = _point_of(item, order)
     if vm is None or failed or point is None:
         _give_power_back(world, order, vm)

@@ -14,6 +14,7 @@ from ..store import Event
 from ..world import World, happens
 from .backup import ITEM, ITEM_ACTION, find_item, find_point
 from .backup_errors import STORAGE_GONE
+from .backup_guard import RESTORE, require_guard
 from .backup_operations import accepted, end_operation, find_operation, make_operation, status_document
 from .backup_protection import refuse_held
 from .backup_restore_rules import problems_of, read_order
@@ -34,11 +35,13 @@ def trigger_restore(ctx: Context) -> Answer:
     point = find_point(ctx.world, item, ctx.params["point"])
     order = read_order(vault, item, point, properties_of(ctx))
     _refuse_item(ctx, item, order)
+    if vault.guards_restores:
+        require_guard(ctx, vault, RESTORE, properties_of(ctx))
     for problem in problems_of(ctx.world, vault, item, point, order):
         # recorded: a storage account that is missing is noticed by the job, not before
         if problem.code != STORAGE_GONE.title:
             raise Refusal(400, problem.code, problem.message)
-    order.from_vault = reads_vault(ctx.now, point, order)
+    order.from_vault = reads_vault(ctx.now, item, point, order)
     job = start_restore(ctx.world, item, point, order, ctx.client_request_id)
     subject_id = ctx.path.partition("/recoveryPoints/")[0]
     # recorded: a restore's operation and its job have one id
@@ -64,11 +67,12 @@ def _refuse_item(ctx: Context, item: ProtectedItem, order: RestoreOrder) -> None
         )
 
 
-def reads_vault(now: datetime, point: RecoveryPoint, order: RestoreOrder) -> bool:
-    """A snapshot serves while it is there, within its zone, and for managed disks only."""
+def reads_vault(now: datetime, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder) -> bool:
+    """A snapshot serves while it is there, within its zone and subscription, and for managed disks only."""
+    at_home = order.group_id.lower().split("/")[:3] == item.vm_id.lower().split("/")[:3]
     has_snapshot = point.instant_until is not None and now < point.instant_until
     same_zone = order.zones is None or order.zones == point.zones
-    return not (has_snapshot and same_zone and order.group_id)
+    return not (has_snapshot and same_zone and order.group_id and at_home)
 
 
 @happens("backup.restore_accepted")

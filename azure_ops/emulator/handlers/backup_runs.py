@@ -24,6 +24,7 @@ from ..records.compute import Disk, VirtualMachine
 from ..store import Event
 from ..world import World, happens
 from .backup_errors import AGENT_NOT_READY, CANCELLED, VM_GONE, job_error
+from .disk_contents import contents
 from .formats import us_time
 
 SNAPSHOT, TRANSFER, VALIDATE = "Take Snapshot", "Transfer data to vault", "Validate Backup"
@@ -116,6 +117,9 @@ def _snapshot_done(world: World, job: BackupJob, item: ProtectedItem) -> None:
     world.store.save(item)
     if item.recovery_points[-1].consistency == "CrashConsistent":
         job.errors.append(AGENT_NOT_READY)
+    if not job.to_vault:
+        schedule_phase(world, job, world.store.random.uniform(25, 35), "job_done")
+        return
     first = len(item.recovery_points) == 1
     idle = world.store.random.uniform(180, 200) if first else 40.0
     job.tasks[1].started_at = world.clock.now()
@@ -126,8 +130,9 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     started = job.tasks[0].started_at or job.started_at
     policy = world.store.find(BackupPolicy, f"{item.vault_id}/backupPolicies/{item.policy_name}")
     now = world.clock.now()
+    taken_at = started + (now - started) * 0.4  # recorded: the moment lies within the snapshot's time
     included = [
-        included_disk(world, lun, disk_id)
+        included_disk(world, lun, disk_id, taken_at)
         for lun, disk_id in ((-1, vm.os_disk_id), *((disk.lun, disk.disk_id) for disk in vm.data_disks))
         if lun == -1 or item.covers(lun)
     ]
@@ -138,12 +143,12 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
         consistency = "AppConsistent" if vm.os_type == "Windows" else "FileSystemConsistent"
     point = RecoveryPoint(
         name=str(world.store.random.randrange(10**11, 10**16)),
-        taken_at=started + (now - started) * 0.4,  # recorded: the moment lies within the snapshot's time
+        taken_at=taken_at,
         consistency=consistency,
         instant_until=now + timedelta(days=policy.instant_days if policy else 2),
         in_vault=False,
         expires_at=job.retain_until or now + ON_DEMAND_RETENTION,
-        rule="On-Demand",
+        rule=job.rule,
         vm_size=vm.size,
         zones=vm.zones,
         disks=included,
@@ -155,10 +160,13 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     return point
 
 
-def included_disk(world: World, lun: int, disk_id: str) -> IncludedDisk:
+def included_disk(world: World, lun: int, disk_id: str, at: datetime | None = None) -> IncludedDisk:
+    """`at` is the moment of the point, for what the disk held then; a fleet leaves that to be worked out."""
     disk = world.store.find(Disk, disk_id)
     name = disk_id.rsplit("/", 1)[-1]
-    return IncludedDisk(lun, name, disk.size_gb, disk.sku) if disk else IncludedDisk(lun, name)
+    if disk is None:
+        return IncludedDisk(lun, name)
+    return IncludedDisk(lun, name, disk.size_gb, disk.sku, contents(world, disk, at) if at else [])
 
 
 def _transfer_shown(world: World, job: BackupJob, item: ProtectedItem) -> None:

@@ -35,7 +35,11 @@ def copied_points(world: World, item: ProtectedItem) -> list[RecoveryPoint]:
     if vault is None or not vault.cross_region_restore:
         return []
     until: datetime = world.clock.now() - COPIED_AFTER
-    return [point for point in live_points(world, item) if point.in_vault and point.taken_at <= until]
+    return [
+        point
+        for point in live_points(world, item)
+        if point.in_vault and not point.archived and point.taken_at <= until
+    ]
 
 
 def secondary_item_document(world: World, item: ProtectedItem) -> dict[str, Json]:

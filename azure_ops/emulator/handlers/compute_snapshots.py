@@ -12,6 +12,7 @@ from ..store import Event
 from ..world import World, happens
 from .compute_disks import GROUP, resource_id
 from .compute_operations import end_operation, operation_of, start_operation
+from .disk_contents import of_source
 
 ROUTES = Routes()
 SKUS = {"standard_lrs": "Standard_LRS", "standard_zrs": "Standard_ZRS", "premium_lrs": "Premium_LRS"}
@@ -93,6 +94,7 @@ def _take(ctx: Context, snapshot_id: str, source: Source, location: str, increme
         os_type=source.os_type,
         hyper_v_generation=source.hyper_v_generation,
         taken_at=ctx.now,
+        holds=of_source(ctx.world, source),
         unique_id=ctx.world.store.new_guid(),
     )
 

@@ -1,4 +1,5 @@
-"""Creating and changing vaults. Both go on for seconds after their answer; `operationStatus` follows them.
+"""Creating and changing vaults. Both go on for seconds after their answer; `operationStatus` follows them
+and `vault_deletion`.
 
 A new vault has no policies before it is provisioned, and shows less of itself until then."""
 
@@ -17,15 +18,16 @@ from ..store import Event
 from ..world import World, happens
 from .backup_guard import require_guard
 from .backup_operations import REMEMBERED_S
+from .backup_schedule import schedule_runs
 from .bodies import member
 from .discovery import find_resource_group
-from .formats import dotnet_ticks
+from .formats import dotnet_ticks, us_time
 from .odata import invalid_input
 from .vault_rules import Changes, apply_changes, read_changes, refuse_changes
 from .vaults import PROVIDER, VAULT, find_vault, vault_document
 
 ROUTES = Routes()
-CREATE, UPDATE = 2047, 4095
+CREATE, UPDATE, DELETE = 2047, 4095, 1023
 """The number before the GUID in an operation's name."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,49}")
 
@@ -71,13 +73,28 @@ def _changes(ctx: Context, vault: Vault | None, body: dict[str, Any]) -> Changes
     changes = read_changes(body.get("properties") or {})
     if "tags" in body:
         changes["tags"] = {str(name): str(value) for name, value in (body["tags"] or {}).items()}
-    kind = str(member(body, "identity", "type") or "")
-    if kind not in ("", "None", "SystemAssigned"):
-        raise not_modelled(f"vaults with an identity of type '{kind}'")
-    if kind:
-        known = vault.identity_principal_id if vault else None
-        changes["identity_principal_id"] = (known or ctx.world.store.new_guid()) if kind != "None" else None
+    if isinstance(body.get("identity"), dict):
+        changes |= _identity_changes(ctx, vault, body["identity"])
     return changes
+
+
+def _identity_changes(ctx: Context, vault: Vault | None, asked: dict[str, Any]) -> Changes:
+    """User-assigned identities that are named join those that the vault has; one set to null leaves."""
+    kinds = {word.strip() for word in str(asked.get("type") or "").split(",")}
+    if not kinds <= {"None", "SystemAssigned", "UserAssigned"}:
+        raise not_modelled(f"vaults with an identity of type '{asked.get('type')}'")
+    own = vault.identity_principal_id if vault else None
+    users = dict(vault.user_identities) if vault and "UserAssigned" in kinds else {}
+    for identity_id, wish in (asked.get("userAssignedIdentities") or {}).items():
+        known = next((one for one in users if one.lower() == identity_id.lower()), identity_id)
+        if wish is None:
+            users.pop(known, None)
+        else:
+            users.setdefault(known, ctx.world.store.new_guid())
+    return {
+        "identity_principal_id": (own or ctx.world.store.new_guid()) if "SystemAssigned" in kinds else None,
+        "user_identities": users,
+    }
 
 
 def require_guard_for(ctx: Context, vault: Vault, changes: Changes) -> None:
@@ -101,19 +118,26 @@ def _refuse_move(vault: Vault, location: str) -> None:
 
 
 def _start(ctx: Context, vault: Vault, number: int, changes: Changes) -> dict[str, str]:
-    """The operation, and the headers that lead to it."""
+    ctx.world.store.save(vault)
+    return start_operation(ctx, vault, number, "vault.changed", {"changes": changes})
+
+
+def start_operation(
+    ctx: Context, vault: Vault, number: int, event: str, payload: dict[str, Json]
+) -> dict[str, str]:
+    """What `event` will end, and the headers that lead to it."""
     name = base64.b64encode(f"{number};{ctx.world.store.new_guid()}".encode()).decode()
     operation = VaultOperation(id=f"{vault.id}/operationStatus/{name}", started_at=ctx.now)
-    ctx.world.store.save(vault)
     ctx.world.store.save(operation)
-    payload = {"vault_id": vault.id, "operation_id": operation.id, "changes": changes}
-    ctx.world.happens_in(ctx.world.store.random.uniform(1.4, 6.0), "vault.changed", payload)
-    return _headers(ctx, vault, name)
+    payload = {"vault_id": vault.id, "operation_id": operation.id, **payload}
+    ctx.world.happens_in(ctx.world.store.random.uniform(1.4, 6.0), event, payload)
+    return _headers(ctx, operation)
 
 
-def _headers(ctx: Context, vault: Vault, name: str) -> dict[str, str]:
+def _headers(ctx: Context, operation: VaultOperation) -> dict[str, str]:
+    vault_id, _, name = operation.id.rpartition("/operationStatus/")
     base, tail = (
-        f"{ctx.base_url}{quote(vault.id)}",
+        f"{ctx.base_url}{quote(vault_id)}",
         f"api-version={ctx.api_version}&t={dotnet_ticks(ctx.now)}",
     )
     return {
@@ -134,8 +158,13 @@ def vault_changed(world: World, event: Event) -> None:
         created = vault.provisioning_state == "Provisioning"
         apply_changes(world, vault, event.payload["changes"])
         for policy in starting_policies(vault.id, run_at=world.clock.now()) if created else ():
-            world.store.save(policy)
+            schedule_runs(world, policy)
+    end_operation(world, operation, error)
+
+
+def end_operation(world: World, operation: VaultOperation, error: tuple[str, str] | None) -> None:
     operation.status, operation.error = ("Failed" if error else "Succeeded"), error
+    operation.ended_at = world.clock.now()
     world.store.save(operation)
     world.happens_in(REMEMBERED_S, "vault.operation_forgotten", {"operation_id": operation.id})
 
@@ -147,29 +176,34 @@ def forget_operation(world: World, event: Event) -> None:
         world.store.delete(operation)
 
 
-def _find_operation(ctx: Context) -> tuple[Vault, VaultOperation]:
-    vault, name = find_vault(ctx), ctx.params["operation"]
-    operation = ctx.world.store.find(VaultOperation, f"{vault.id}/operationStatus/{name}")
+def _find_operation(ctx: Context) -> VaultOperation:
+    """Also of a vault that is no more: its deletion is asked for below its own id."""
+    sub, group, vault, name = (ctx.params[part] for part in ("sub", "rg", "vault", "operation"))
+    vault_id = f"/subscriptions/{sub}/resourceGroups/{group}/providers/{PROVIDER}/{vault}"
+    operation = ctx.world.store.find(VaultOperation, f"{vault_id}/operationStatus/{name}")
     if operation is None:
         raise Refusal(404, "ResourceNotFound", f"The operation '{name}' was not found.")
-    return vault, operation
+    return operation
 
 
 @ROUTES.get(VAULT + "/operationStatus/{operation}", action=f"{PROVIDER}/operationStatus/read")
 def get_operation_status(ctx: Context) -> Answer:
-    vault, operation = _find_operation(ctx)
+    operation = _find_operation(ctx)
     document: dict[str, Json] = {"id": operation.id, "name": operation.name, "status": operation.status}
-    if operation.error:
+    if operation.error:  # recorded: only a failed one tells its times, and in this spelling
+        document["startTime"] = us_time(operation.started_at)
+        document["endTime"] = us_time(operation.ended_at or ctx.now)
         document["error"] = {"code": operation.error[0], "message": operation.error[1]}
     running = operation.status == "InProgress"
-    return Answer(200, document, _headers(ctx, vault, operation.name) if running else {})
+    return Answer(200, document, _headers(ctx, operation) if running else {})
 
 
 @ROUTES.get(VAULT + "/operationResults/{operation}", action=f"{PROVIDER}/operationResults/read")
 def get_operation_result(ctx: Context) -> Answer:
-    vault, operation = _find_operation(ctx)
+    operation = _find_operation(ctx)
     if operation.status == "InProgress":
-        return Answer(202, None, _headers(ctx, vault, operation.name))
+        return Answer(202, None, _headers(ctx, operation))
     if operation.error:
         raise Refusal(400, *operation.error)
-    return Answer(200, vault_document(ctx.world, vault))
+    vault = ctx.world.store.find(Vault, operation.id.rpartition("/operationStatus/")[0])
+    return Answer(204) if vault is None else Answer(200, vault_document(ctx.world, vault))

@@ -1,13 +1,14 @@
-"""Recovery Services vaults at rest: documents, lists, usages. How they change is in `vault_changes`."""
+"""Recovery Services vaults at rest: documents and lists. How they change is in `vault_changes` and
+`vault_deletion`, what they hold in `vault_usages`."""
 
 from __future__ import annotations
 
-from collections import Counter
+import uuid
 from urllib.parse import quote
 
 from ..answers import Answer, Json, resource_not_found
 from ..clock import wire_time
-from ..records.backup import BackupJob, ProtectedItem, Vault
+from ..records.backup import ProtectedItem, Vault
 from ..routing import Context, Routes, paged
 from ..world import World
 from .compute_disks import scope_of
@@ -89,17 +90,35 @@ def _common_properties(vault: Vault) -> dict[str, Json]:
 
 
 def _envelope(vault: Vault, properties: dict[str, Json], sku: dict[str, str]) -> dict[str, Json]:
-    identity = {"type": "SystemAssigned", "principalId": vault.identity_principal_id}
     return {
         "location": vault.location,
         "name": vault.name,
         "etag": f"W/\"datetime'{quote(wire_time(vault.changed_at), safe='')}'\"",
         **({"tags": vault.tags} if vault.tags else {}),
-        **({"identity": identity} if vault.identity_principal_id else {}),
+        **_identity(vault),
         "properties": properties,
         "id": vault.id,
         "type": "Microsoft.RecoveryServices/vaults",
         "sku": sku,
+    }
+
+
+def _identity(vault: Vault) -> dict[str, Json]:
+    kinds = ["SystemAssigned"] * bool(vault.identity_principal_id)
+    kinds += ["UserAssigned"] * bool(vault.user_identities)
+    if not kinds:
+        return {}
+    own = {"principalId": vault.identity_principal_id} if vault.identity_principal_id else {}
+    users = {
+        id_: {"clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, id_.lower())), "principalId": principal}
+        for id_, principal in vault.user_identities.items()
+    }
+    return {
+        "identity": {
+            "type": ", ".join(kinds),
+            **own,
+            **({"userAssignedIdentities": users} if users else {}),
+        }
     }
 
 
@@ -123,32 +142,3 @@ def list_vaults(ctx: Context) -> Answer:
 @ROUTES.get(VAULT, action=f"{PROVIDER}/read")
 def get_vault(ctx: Context) -> Answer:
     return Answer(200, vault_document(ctx.world, find_vault(ctx)))
-
-
-@ROUTES.get(VAULT + "/usages", action=f"{PROVIDER}/usages/read")
-def list_usages(ctx: Context) -> Answer:
-    vault = find_vault(ctx)
-    items = ctx.world.store.all(ProtectedItem, vault.id)
-    health = Counter(item.health_status for item in items)
-    jobs = Counter(job.status for job in ctx.world.store.all(BackupJob, vault.id))
-    critical, warning = health["ActionRequired"], health["ActionSuggested"]
-    counts = (
-        ("ProtectedItemCount", "Backup items/Azure virtual machine backup", len(items)),
-        ("ProtectedItemCriticalCount", "Critical", critical),
-        ("ProtectedItemWarningCount", "Warning", warning),
-        ("IaaSVMProtectedItemCount", "Azure Virtual Machines", len(items)),
-        ("IaaSVMProtectedItemCriticalCount", "Critical", critical),
-        ("IaaSVMProtectedItemWarningCount", "Warning", warning),
-        ("InProgressJobsCount", "In progress", jobs["InProgress"] + jobs["Cancelling"]),
-        ("FailedJobsCount", "Failed", jobs["Failed"]),
-    )
-    return Answer(200, {"value": [usage_document(*count) for count in counts]})
-
-
-def usage_document(name: str, label: str, count: int) -> dict[str, Json]:
-    return {
-        "unit": "Count",
-        "currentValue": count,
-        "limit": -1,
-        "name": {"value": name, "localizedValue": label},
-    }

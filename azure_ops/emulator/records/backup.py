@@ -10,6 +10,7 @@ import msgspec
 
 from ..store import Record
 from .backup_policies import BackupPolicy
+from .compute import Contents
 from .restores import Problem, RestoreOrder
 
 
@@ -37,9 +38,14 @@ class Vault(Record, kw_only=True, omit_defaults=True):
     guard_id: str = ""
     """The Resource Guard that watches over critical operations."""
     guarded_at: datetime | None = None
+    guards_restores: bool = False
+    """Newer guards can watch over restores as well; the recorded ones do not."""
     unlocked_until: dict[str, datetime] = {}
     """Deletions that the guard let through, by resource id in lower case."""
     identity_principal_id: str | None = None
+    """Of its own (system-assigned) identity."""
+    user_identities: dict[str, str] = {}
+    """Resource ids of user-assigned identities, and their principals' ids."""
     tags: dict[str, str] = {}
     provisioning_state: str = "Succeeded"
     changed_at: datetime
@@ -47,9 +53,10 @@ class Vault(Record, kw_only=True, omit_defaults=True):
 
 
 class VaultOperation(Record, kw_only=True, omit_defaults=True):
-    """`{vault}/operationStatus/{base64}`: the creation or change of a vault."""
+    """`{vault}/operationStatus/{base64}`: the creation, change or deletion of a vault."""
 
     started_at: datetime
+    ended_at: datetime | None = None
     status: str = "InProgress"
     """InProgress, Succeeded or Failed."""
     error: tuple[str, str] | None = None
@@ -62,6 +69,19 @@ class IncludedDisk(msgspec.Struct, frozen=True, omit_defaults=True):
     size_gb: int = 0
     """Its size then, with which it is restored; 0 when it was not known."""
     sku: str = "Premium_LRS"
+    holds: Contents = []
+    """Empty for a point that a fleet began with: then it follows from the disk of that name."""
+
+
+class Threat(msgspec.Struct, frozen=True):
+    """What Defender had against the source machine when a point was taken."""
+
+    title: str
+    description: str
+    severity: str = "High"
+    """Critical, High, Warning or Informational."""
+    state: str = "Active"
+    """Active, InProgress, Ignored or Resolved."""
 
 
 class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -89,6 +109,11 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     premium: bool = True
     policy_type: str = "V1"
     encrypted: bool = False
+    archived: bool = False
+    """Moved from the vault tier to the archive, where it cannot be restored from."""
+    threat: str = ""
+    """Healthy, Warning or UnHealthy; empty: the vault's threat detection is not on."""
+    threats: list[Threat] = []
 
 
 STOPPED = ("ProtectionStopped", "BackupsSuspended")
@@ -192,6 +217,10 @@ class BackupJob(Record, kw_only=True, omit_defaults=True):
     """The expiry asked for with a backup on demand."""
     recovery_point: str = ""
     """Name of the point it made."""
+    rule: str = "On-Demand"
+    """The retention rule that will keep its point."""
+    to_vault: bool = True
+    """False: the snapshot is all there will be."""
     restore: RestoreOrder | None = None
     """Of a restore: what it was asked, and what it has made."""
     pending_event: int | None = None

@@ -20,6 +20,8 @@ class BackupPolicy(Record, kw_only=True, omit_defaults=True):
     instant_days: int = 2
     tiering_policy: dict[str, Any] | None = None
     time_zone: str = "UTC"
+    next_run: int | None = None
+    """The scheduled event of its next run."""
     further: dict[str, Any] = {}
     """Properties that only another workload's policy has (`workLoadType`, `settings`, …)."""
 

@@ -23,6 +23,21 @@ UBUNTU = Image("Canonical", "ubuntu-24_04-lts", "server", "24.04.202506100")
 WINDOWS_SERVER = Image("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-g2", "20348.3807.250610")
 
 
+class Written(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one disk had written to it in a span of time."""
+
+    disk: str
+    """Its `unique_id`: it may be gone by now."""
+    until: datetime
+    since: datetime | None = None
+    """None: from its making on."""
+
+
+Contents = list[Written]
+"""What a disk, a snapshot or a point holds, oldest first: enough to make its bytes from, whatever became of
+the disks that wrote them. Empty: blank."""
+
+
 class DataDisk(msgspec.Struct, frozen=True):
     """A data disk where it is attached; everything else about it stands in its `Disk`."""
 
@@ -77,6 +92,10 @@ class Disk(Record, kw_only=True, omit_defaults=True):
     """The family its incremental snapshots belong to, from the first one on."""
     provisioning_state: str = "Succeeded"
     hyper_v_generation: str = "V2"
+    held: Contents = []
+    """What it held when it was made or last attached; what is written since follows from its machine."""
+    written_since: datetime | None = None
+    """When it was attached; None: when it was made."""
 
 
 class Snapshot(Record, kw_only=True, omit_defaults=True):
@@ -96,6 +115,7 @@ class Snapshot(Record, kw_only=True, omit_defaults=True):
     create_option: str = "Copy"
     provisioning_state: str = "Succeeded"
     hyper_v_generation: str = "V2"
+    holds: Contents = []
 
 
 class ComputeOperation(Record, kw_only=True, omit_defaults=True):

@@ -19,6 +19,8 @@ class RestoreOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     subnet_id: str = ""
     luns: list[int] | None = None
     """The data disks that are restored beside the OS disk; None: all the point holds."""
+    principal_id: str = ""
+    """The identity that writes to the storage account; empty: the service itself."""
     zones: list[str] | None = None
     """The zone of what is made; empty: none; None: the point's."""
     from_vault: bool = False
