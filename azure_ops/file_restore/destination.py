@@ -88,6 +88,10 @@ class Destination:
         except OSError:
             return None
 
+    def open_file(self, parts: tuple[bytes, ...]) -> int:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        return os.open(parts[-1], flags, dir_fd=self.directory(parts[:-1]))
+
     def open_part(self, parts: tuple[bytes, ...]) -> int:
         """The file beside that is written to; one from an earlier run is gone on with."""
         above = self.directory(parts[:-1])

@@ -27,7 +27,8 @@ from .target import Target, Writer
 
 _T = TypeVar("_T")
 WORKERS = 12
-THREADS = 4
+THREADS = 2
+"""More of them hinder each other: the work is many short system calls."""
 WAVE = 20_000
 WAVE_RUNS = 200_000
 MOST_LOSSES = 10_000
@@ -246,7 +247,7 @@ class Extraction:
         if entry.links > 1:
             self._first_of[entry.id] = None
         done = ledger.done.get(number)
-        if done is not None and writer.is_there(os.fsencode(done[0]), entry):
+        if done is not None and writer.is_there(os.fsencode(done[0]), entry, done[1]):
             self._first_of[entry.id] = tuple(os.fsencode(done[0]).split(b"/"))
             self._report.resumed += 1
             self._finished(entry.size)

@@ -25,13 +25,21 @@ class Ledger:
         """Number in the plan → path, SHA-256, size."""
         self.ranges: dict[int, list[tuple[int, int]]] = {}
         """Number in the plan → what of an unfinished file is on this disk."""
+        self.doubtful = False
+        """Files that are done have to show their hash before they count."""
         self._waiting: list[str] = []
+        self._boot = _boot()
         known = self._load(job)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(self.path, flags, 0o600)
         if not known:
-            self._line({"job": job})
-            self.flush()
+            self._line({"job": job, "boot": _boot()})
+        elif self._boot != _boot():
+            # The machine went down in between: what was written to files may not have reached its disk.
+            self.ranges.clear()
+            self.doubtful = True
+            self._line({"boot": _boot()})
+        self.flush()
 
     def _load(self, job: dict[str, Any]) -> bool:
         try:
@@ -46,6 +54,9 @@ class Ledger:
                         raise FileRestoreError(
                             f"{self.path} belongs to another restore.", "Choose another folder, or remove it."
                         )
+                    if "boot" in line:
+                        self._boot = str(line["boot"])
+                        self.ranges.clear()
                     if "done" in line:
                         self.done[int(line["done"])] = (
                             str(line["path"]),
@@ -80,7 +91,6 @@ class Ledger:
         return found
 
     def wrote(self, number: int, offset: int, length: int) -> None:
-        """Say so only once the bytes are on the disk."""
         self._line({"part": number, "from": offset, "length": length})
 
     def _line(self, line: dict[str, Any]) -> None:
@@ -108,6 +118,14 @@ class Ledger:
         if losses:
             _write(self.losses, "".join(line + "\n" for line in losses).encode("utf-8", "backslashreplace"))
         os.unlink(self.path)
+
+
+def _boot() -> str:
+    """Changes with each start of the machine; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _manifest_line(path: bytes, digest: str) -> bytes:

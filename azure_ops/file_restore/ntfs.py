@@ -14,7 +14,6 @@ from .ntfs_records import (
     COMPRESSED,
     DATA,
     ENCRYPTED,
-    FILE_NAME,
     NUMBER,
     REPARSE,
     STANDARD,
@@ -23,6 +22,7 @@ from .ntfs_records import (
     Attribute,
     Record,
     Volume,
+    file_names,
 )  # fmt: skip
 from .problems import Damaged, NotReadable
 
@@ -219,16 +219,11 @@ class Ntfs:
                     yield from self._scanned(index, raw[at : at + volume.record_size])
 
     def _scanned(self, number: int, raw: bytes) -> Iterator[tuple[Name, int]]:
-        if not raw[22] & 1:
-            return
         try:
-            record = self._volume.parse(number, raw)
-            base = record.base or record.sequence << 48 | number
-            for part in record.attributes:
-                if part.type == FILE_NAME and part.value is not None:
-                    name = ntfs_names.file_name(part.value, base)
-                    if name is not None:
-                        yield name, struct.unpack_from("<Q", part.value)[0]
+            for base, value in file_names(number, raw):
+                name = ntfs_names.file_name(value, base)
+                if name is not None:
+                    yield name, int.from_bytes(value[:8], "little")
         except (Damaged, struct.error):
             return
 

@@ -192,6 +192,24 @@ def fixed_up(raw: bytes) -> bytes:
     return bytes(data)
 
 
+def file_names(number: int, raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Reference and value of each name in a raw record, without the cost of parsing the whole of it."""
+    sequence, _, at, flags = struct.unpack_from("<HHHH", raw, 16)
+    if not flags & 1:
+        return
+    raw = fixed_up(raw)
+    base = struct.unpack_from("<Q", raw, 32)[0] or sequence << 48 | number
+    while at + 24 <= len(raw):
+        kind, length = struct.unpack_from("<II", raw, at)
+        if kind > FILE_NAME or length < 24:
+            return
+        if kind == FILE_NAME and not raw[at + 8]:
+            size, start = struct.unpack_from("<IH", raw, at + 16)
+            if start + size <= length:
+                yield base, raw[at + start : at + start + size]
+        at += length
+
+
 def _attributes(raw: bytes, at: int) -> Iterator[Attribute]:
     while at + 16 <= len(raw):
         kind, length, outside, name_length, name_at, flags = struct.unpack_from("<IIBBHH", raw, at)

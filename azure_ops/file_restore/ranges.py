@@ -11,6 +11,8 @@ from .entries import BYTES, ZEROS, Run
 GAP = 64 * 1024
 """Fetching so much for nothing is cheaper than another request."""
 LARGEST = 4 * 1024 * 1024
+WASTE = 0.2
+"""Of what is wanted, for joining over wider gaps: scattered small files want few requests, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,16 @@ def pieces_of(item: int, runs: Iterable[Run], sources: Sequence[ByteSource]) -> 
 
 
 def fetches(pieces: Iterable[Piece]) -> Iterator[Fetch]:
+    ordered = list(_split(sorted(pieces, key=lambda piece: (piece.disk, piece.position))))
+    gap = _gap(ordered)
     held: list[Piece] = []
     start = end = 0
-    for piece in _split(sorted(pieces, key=lambda piece: (piece.disk, piece.position))):
+    for piece in ordered:
         last = piece.position + piece.length
         joins = (
             held
             and piece.disk == held[0].disk
-            and piece.position <= end + GAP
+            and piece.position <= end + gap
             and max(last, end) - start <= LARGEST
         )
         if not joins:
@@ -62,6 +66,24 @@ def fetches(pieces: Iterable[Piece]) -> Iterator[Fetch]:
         end = max(end, last)
     if held:
         yield Fetch(held[0].disk, start, end - start, tuple(held))
+
+
+def _gap(ordered: list[Piece]) -> int:
+    """How wide a gap may be so that all that are no wider stay within the budget of waste."""
+    gaps = []
+    end, disk, wanted = 0, -1, 0
+    for piece in ordered:
+        if piece.disk == disk and GAP < piece.position - end <= LARGEST // 4:
+            gaps.append(piece.position - end)
+        end = max(end, piece.position + piece.length) if piece.disk == disk else piece.position + piece.length
+        disk, wanted = piece.disk, wanted + piece.length
+    budget, widest = int(wanted * WASTE), GAP
+    for gap in sorted(gaps):
+        budget -= gap
+        if budget < 0:
+            break
+        widest = gap
+    return widest
 
 
 def _split(pieces: Iterable[Piece]) -> Iterator[Piece]:

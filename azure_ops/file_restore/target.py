@@ -14,7 +14,6 @@ from .entries import BYTES, Entry, Planned
 from .ledger import Ledger
 from .ranges import Fetch, Piece
 
-_SYNC_FROM = 1 << 20
 _REMEMBER_FROM = 16 << 20
 _REMEMBER_EACH = 32 << 20
 _HASHED_AT_MOST = 64 << 30
@@ -32,7 +31,7 @@ class Target:
     placed: tuple[bytes, ...] | None = None
     not_carried: list[str] = field(default_factory=list)
     unsaved: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges on the file, not yet known to be on the disk."""
+    """Ranges that are written, not yet noted in the ledger."""
 
 
 class Writer:
@@ -54,10 +53,22 @@ class Writer:
         with self._lock:
             return self._destination.open_part(self._part(target))
 
-    def is_there(self, path: bytes, entry: Entry) -> bool:
-        """What an earlier run made and nobody has touched since."""
-        status = self._destination.status(tuple(path.split(b"/")))
-        return status is not None and status.st_size == entry.size and status.st_mtime_ns == entry.modified_ns
+    def is_there(self, path: bytes, entry: Entry, digest: str) -> bool:
+        """What an earlier run made and nobody has touched since; one that lost bytes with the power goes."""
+        parts = tuple(path.split(b"/"))
+        status = self._destination.status(parts)
+        if status is None or status.st_size != entry.size or status.st_mtime_ns != entry.modified_ns:
+            return False
+        if not self._ledger.doubtful:
+            return True
+        descriptor = self._destination.open_file(parts)
+        try:
+            if _digest(descriptor) == digest:
+                return True
+        finally:
+            os.close(descriptor)
+        self._destination.remove(parts)
+        return False
 
     def scatter(self, fetch: Fetch, data: bytes, targets: dict[int, Target]) -> list[Target]:
         """Puts a range where it belongs; returns the files that have all their bytes now."""
@@ -76,7 +87,7 @@ class Writer:
                     _write_all(descriptor, part, piece.offset)
                     if piece.length == target.item.entry.size and len(target.item.runs) == 1:
                         target.digest = hashlib.sha256(part).hexdigest()
-                self._remember(target, pieces, descriptor)
+                self._remember(target, pieces)
             finally:
                 os.close(descriptor)
             with self._lock:
@@ -85,33 +96,27 @@ class Writer:
                     complete.append(target)
         return complete
 
-    def _remember(self, target: Target, pieces: list[Piece], descriptor: int) -> None:
+    def _remember(self, target: Target, pieces: list[Piece]) -> None:
         if target.item.entry.size < _REMEMBER_FROM:
             return
         with self._lock:
             target.unsaved += [(piece.offset, piece.length) for piece in pieces]
             enough = sum(length for _, length in target.unsaved) >= _REMEMBER_EACH
-        if enough:
-            self._save(target, descriptor)
+            if enough:
+                self._save(target)
 
-    def _save(self, target: Target, descriptor: int) -> None:
-        with self._lock:
-            saved, target.unsaved = target.unsaved, []
-        os.fdatasync(descriptor)
-        with self._lock:
-            for offset, length in saved:
-                self._ledger.wrote(target.number, offset, length)
-            self._ledger.flush()
+    def _save(self, target: Target) -> None:
+        for offset, length in target.unsaved:
+            self._ledger.wrote(target.number, offset, length)
+        target.unsaved = []
+        self._ledger.flush()
 
     def keep(self, targets: Iterable[Target]) -> None:
         """At a stop: what unfinished large files have by now is not fetched again."""
         for target in targets:
             if target.unsaved and target.placed is None and not target.failed:
-                descriptor = self._open(target)
-                try:
-                    self._save(target, descriptor)
-                finally:
-                    os.close(descriptor)
+                with self._lock:
+                    self._save(target)
 
     def write(self, target: Target, offset: int, data: bytes) -> None:
         descriptor = self._open(target)
@@ -135,8 +140,6 @@ class Writer:
                 else:
                     target.not_carried.append("a hash (the file is too large)")
             target.not_carried += attributes.apply(descriptor, entry, item.xattrs, self._carry)
-            if entry.size >= _SYNC_FROM:
-                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         with self._lock:

@@ -13,6 +13,8 @@ _SECTOR = 512
 _LARGEST_RECORD = 512
 """Sectors: 256 KiB of data, and headers of it."""
 _UNMOUNT = 0x20
+_PROBES = 16
+"""Asked for together: a few rounds over the line instead of one for each halving."""
 NEARLY_NOTHING = 16
 
 
@@ -25,6 +27,9 @@ class _Log:
 
     def _read(self, number: int) -> bytes:
         return self._layout.device.read(self._start + number % self.sectors * _SECTOR, _SECTOR)
+
+    def prefetch(self, numbers: list[int]) -> None:
+        self._layout.device.prefetch([(self._start + number * _SECTOR, _SECTOR) for number in numbers])
 
     def cycle(self, number: int) -> int:
         raw = self.read(number)
@@ -82,15 +87,15 @@ def _header_sectors(raw: bytes) -> int:
 
 
 def _head(log: _Log) -> int:
-    """The first sector of an older cycle than the log's first one: by halves, cycles only fall once."""
+    """The first sector of an older cycle than the log's first one: cycles fall once, so by narrowing down."""
     first = log.cycle(0)
     low, high = 0, log.sectors - 1
     if log.cycle(high) == first:
         return 0
     while low + 1 < high:
-        middle = (low + high) // 2
-        if log.cycle(middle) == first:
-            low = middle
-        else:
-            high = middle
+        step = max(1, (high - low) // _PROBES)
+        probes = list(range(low + step, high, step))
+        log.prefetch(probes)
+        older = next((at for at in probes if log.cycle(at) != first), high)
+        low, high = max([low, *(at for at in probes if at < older)]), older
     return int(high)
