@@ -311,7 +311,10 @@ class Extraction:
         future = self._threads.submit(work, *arguments)
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
-        return await asyncio.wrap_future(future)
+        waited = asyncio.wrap_future(future)
+        waited.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A cancelled task leaves the write to its thread: bytes that are here are not fetched again.
+        return await asyncio.shield(waited)
 
     async def _work(self, queue: Iterator[Fetch], wave: _Wave, writer: Writer) -> None:
         for fetch in queue:

@@ -182,7 +182,7 @@ class PageBlob:
             if opening:
                 self._learn(answer)
                 length = min(length, self._size)
-            if len(data) == length and _digest_fits(data, answer):
+            if len(data) == length and await _digest_fits(data, answer):
                 return data
             self.retries += 1
         raise Unreachable(
@@ -300,11 +300,17 @@ class PageBlob:
         )
 
 
-def _digest_fits(data: bytes, headers: dict[str, str]) -> bool:
+async def _digest_fits(data: bytes, headers: dict[str, str]) -> bool:
     sent = headers.get("content-md5")
     if not sent:
         return True
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode() == sent
+    # In a thread: meanwhile other ranges arrive.
+    found = await asyncio.to_thread(_md5, data)
+    return found == sent
+
+
+def _md5(data: bytes) -> str:
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def _asked_pause(headers: dict[str, str]) -> float:

@@ -11,7 +11,7 @@ from .entries import BYTES, ZEROS, Run
 GAP = 64 * 1024
 """Fetching so much for nothing is cheaper than another request."""
 LARGEST = 4 * 1024 * 1024
-WASTE = 0.2
+WASTE = 0.45
 """Of what is wanted, for joining over wider gaps: scattered small files want few requests, too."""
 
 
@@ -73,7 +73,7 @@ def _gap(ordered: list[Piece]) -> int:
     gaps = []
     end, disk, wanted = 0, -1, 0
     for piece in ordered:
-        if piece.disk == disk and GAP < piece.position - end <= LARGEST // 4:
+        if piece.disk == disk and 0 < piece.position - end <= LARGEST // 4:
             gaps.append(piece.position - end)
         end = max(end, piece.position + piece.length) if piece.disk == disk else piece.position + piece.length
         disk, wanted = piece.disk, wanted + piece.length
@@ -82,7 +82,7 @@ def _gap(ordered: list[Piece]) -> int:
         budget -= gap
         if budget < 0:
             break
-        widest = gap
+        widest = max(GAP, gap)
     return widest
 
 

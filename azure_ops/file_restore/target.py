@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -20,6 +21,41 @@ _HASHED_AT_MOST = 64 << 30
 """Of a sparse file of terabytes the zeros would be counted for hours."""
 
 
+class Hash:
+    """SHA-256 of a file whose parts arrive almost in order: counted while the next ones are on their way."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._reached = 0
+        self._arrived: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, offset: int, part: memoryview, descriptor: int) -> None:
+        """Takes the part, and what lies behind it and came before it."""
+        with self._lock:
+            if offset != self._reached:
+                self._arrived[offset] = len(part)
+                return
+            self._digest.update(part)
+            self._reached += len(part)
+            while (length := self._arrived.pop(self._reached, None)) is not None:
+                self._read(descriptor, length)
+
+    def _read(self, descriptor: int, length: int) -> None:
+        end = self._reached + length
+        while self._reached < end:
+            data = os.pread(descriptor, min(1 << 20, end - self._reached), self._reached)
+            if not data:
+                raise OSError(errno.EIO, "the part that is written became shorter")
+            self._digest.update(data)
+            self._reached += len(data)
+
+    def rest(self, descriptor: int, size: int) -> str:
+        with self._lock:
+            self._read(descriptor, size - self._reached)
+            return self._digest.hexdigest()
+
+
 @dataclass
 class Target:
     number: int
@@ -27,6 +63,7 @@ class Target:
     item: Planned
     waiting: int = 0
     digest: str = ""
+    hash: Hash = field(default_factory=lambda: Hash())
     failed: str = ""
     placed: tuple[bytes, ...] | None = None
     not_carried: list[str] = field(default_factory=list)
@@ -63,7 +100,7 @@ class Writer:
             return True
         descriptor = self._destination.open_file(parts)
         try:
-            if _digest(descriptor) == digest:
+            if Hash().rest(descriptor, entry.size) == digest:
                 return True
         finally:
             os.close(descriptor)
@@ -85,8 +122,7 @@ class Writer:
                     start = piece.position - fetch.position
                     part = view[start : start + piece.length]
                     _write_all(descriptor, part, piece.offset)
-                    if piece.length == target.item.entry.size and len(target.item.runs) == 1:
-                        target.digest = hashlib.sha256(part).hexdigest()
+                    target.hash.add(piece.offset, part, descriptor)
                 self._remember(target, pieces)
             finally:
                 os.close(descriptor)
@@ -136,7 +172,7 @@ class Writer:
             os.ftruncate(descriptor, entry.size)
             if not target.digest:
                 if entry.size <= _HASHED_AT_MOST:
-                    target.digest = _digest(descriptor)
+                    target.digest = target.hash.rest(descriptor, entry.size)
                 else:
                     target.not_carried.append("a hash (the file is too large)")
             target.not_carried += attributes.apply(descriptor, entry, item.xattrs, self._carry)
@@ -157,12 +193,3 @@ def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
-
-
-def _digest(descriptor: int) -> str:
-    digest = hashlib.sha256()
-    at = 0
-    while data := os.pread(descriptor, 1 << 20, at):
-        digest.update(data)
-        at += len(data)
-    return digest.hexdigest()
