@@ -1,4 +1,4 @@
-"""XFS of versions 4 and 5, read as the Linux kernel does; the log is not replayed, and that is said."""
+"""XFS of versions 4 and 5, read as the Linux kernel does after it has replayed the log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .xfs_layout import APPEND, IMMUTABLE, LOCAL, Inode, Layout
 
 class Xfs:
     def __init__(self, device: Device) -> None:
-        self._layout = layout = Layout(device)
+        banners: list[str] = []
+        self._layout = layout = xfs_log.replayed(Layout(device), banners)
         self._inode = lru_cache(20_000)(layout.inode)
-        banner = xfs_log.banner(layout)
         self.info = FileSystemInfo(
             "xfs", layout.label, layout.uuid, layout.size, layout.block_size, layout.root,
-            banners=(banner,) if banner else (),
+            banners=tuple(banners),
         )  # fmt: skip
 
     def names(self, directory: int) -> Iterator[Name]:

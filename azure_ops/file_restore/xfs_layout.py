@@ -11,7 +11,7 @@ from .devices import Device
 from .problems import Damaged, NotReadable
 
 _BIGTIME_EPOCH_NS = (1 << 31) * 1_000_000_000
-_FTYPE, _KNOWN = 0x1, 0xFF
+_FTYPE, _META_UUID, _KNOWN = 0x1, 0x4, 0xFF
 _REALTIME, IMMUTABLE, APPEND = 0x1, 0x8, 0x10
 _BIGTIME, _NREXT64 = 0x8, 0x10
 LOCAL, EXTENTS, BTREE = 1, 2, 3
@@ -62,6 +62,7 @@ class Layout:
         self.crc = version & 0xF == 5
         self.directory_size = self.block_size << raw[192]
         features2, _, _, _, incompatible = struct.unpack_from(">5I", raw, 200)
+        self.meta_uuid = raw[248:264] if self.crc and incompatible & _META_UUID else raw[32:48]
         self.typed = bool(incompatible & _FTYPE) if self.crc else bool(features2 & 0x200)
         if version & 0xF not in (4, 5):
             raise NotReadable(f"XFS of version {version & 0xF} is not read")

@@ -1,12 +1,14 @@
-"""How far an XFS volume is behind its log, which is not replayed: said, never passed over."""
+"""Where the log of XFS begins and ends, and the volume as it is after the log."""
 
 from __future__ import annotations
 
 import struct
 from functools import lru_cache
 
-from .problems import Damaged
+from .devices import OverlaidDevice
+from .problems import Damaged, NotReadable
 from .xfs_layout import Layout
+from .xfs_replay import Replay
 
 _MAGIC = 0xFEEDBABE
 _SECTOR = 512
@@ -15,21 +17,20 @@ _LARGEST_RECORD = 512
 _UNMOUNT = 0x20
 _PROBES = 16
 """Asked for together: a few rounds over the line instead of one for each halving."""
-NEARLY_NOTHING = 16
 
 
 class _Log:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._start = layout.place(layout.log_start)
+        self.start = layout.place(layout.log_start)
         self.sectors = layout.log_blocks * layout.block_size // _SECTOR
         self.read = lru_cache(4096)(self._read)
 
     def _read(self, number: int) -> bytes:
-        return self._layout.device.read(self._start + number % self.sectors * _SECTOR, _SECTOR)
+        return self._layout.device.read(self.start + number % self.sectors * _SECTOR, _SECTOR)
 
     def prefetch(self, numbers: list[int]) -> None:
-        self._layout.device.prefetch([(self._start + number * _SECTOR, _SECTOR) for number in numbers])
+        self._layout.device.prefetch([(self.start + number * _SECTOR, _SECTOR) for number in numbers])
 
     def cycle(self, number: int) -> int:
         raw = self.read(number)
@@ -37,32 +38,36 @@ class _Log:
         return int(second if first == _MAGIC else first)
 
 
-def banner(layout: Layout) -> str:
-    """What to say about the log; nothing when the volume was unmounted."""
+def replayed(layout: Layout, banners: list[str]) -> Layout:
+    """The layout as it will be once the log is replayed, through an overlay; what there is to say of it."""
     if not layout.log_start:
-        return "The log is on another device and is not replayed: the last changes may be missing."
+        banners.append("The log is on another device and is not replayed: the last changes may be missing.")
+        return layout
     try:
-        distance = distance_in_sectors(layout)
-    except (Damaged, struct.error) as exc:
-        return f"The log cannot be read ({exc}): whether the last changes are missing is not known."
-    if distance == 0:
-        return ""
-    if distance <= NEARLY_NOTHING:
-        return (
-            "The file system was in use, but its log is as short as after a freeze "
-            f"({distance * _SECTOR // 1024} KiB): at most changes of the last moment are missing."
+        log = _Log(layout)
+        ends = _ends(log)
+        if ends is None:
+            return layout
+        result = Replay(layout, log.start, log.sectors).run(*ends)
+        new = Layout(OverlaidDevice(layout.device, _SECTOR, result.sectors)) if result.sectors else layout
+    except (Damaged, NotReadable, struct.error) as exc:
+        banners.append(
+            f"The file system was in use and its log is not replayed ({exc}): changes of the last 30 seconds "
+            "or so before this point may be missing or torn."
         )
-    return (
-        f"The file system was in use and its log ({distance * _SECTOR // 1024:,} KiB) is not replayed: "
-        "changes of the last 30 seconds or so before this point may be missing or torn."
-    )
+        return layout
+    if result.sectors:
+        banners.append(
+            "The point was taken while the file system was in use; its log "
+            f"({result.transactions:,} transactions) is replayed in memory."
+        )
+    return new
 
 
-def distance_in_sectors(layout: Layout) -> int:
-    """From the log's tail to its head; 0 after a clean unmount."""
-    log = _Log(layout)
+def _ends(log: _Log) -> tuple[int, int] | None:
+    """Tail and head of the log; None after a clean unmount."""
     if log.sectors < 16:
-        raise Damaged("the log is too short")
+        raise Damaged("it is too short")
     head = _head(log)
     for back in range(1, min(_LARGEST_RECORD * 2, log.sectors)):
         at = (head - back) % log.sectors
@@ -72,12 +77,12 @@ def distance_in_sectors(layout: Layout) -> int:
         operations = struct.unpack_from(">I", raw, 40)[0]
         tail_cycle, tail = struct.unpack_from(">II", raw, 24)
         if operations == 1 and log.read(at + 1)[9] & _UNMOUNT and back <= 2 + _header_sectors(raw):
-            return 0
+            return None
         if tail_cycle == 0 or tail >= log.sectors:
-            raise Damaged("the log's tail makes no sense")
-        return int((head - tail) % log.sectors)
+            raise Damaged("its tail makes no sense")
+        return tail, head
     if not any(any(log.read(number)) for number in range(4)):
-        return 0
+        return None
     raise Damaged("no record is found before its head")
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .churn import Churn
 from .truth import Fact, facts_of_folder, mounted
 
 IMAGES = Path(__file__).with_name("images")
@@ -198,6 +199,21 @@ def crashed(work: Path) -> None:
     ship(disk)
 
 
+def busy(work: Path) -> None:
+    """Whole-disk XFS in use when the point was taken: all of it is in the log only."""
+    live = file_system(work, "xfs", 300 * MIB, "-q", "-f")
+    disk = work / "busy.img"
+    with mounted(live, work / "mount", "rw,nouuid") as folder:
+        Churn(folder, random.Random(11)).run(250)
+        run("sync", "-f", folder)
+        run("cp", "--sparse=always", live, disk)
+    replayed = work / "replayed.part"
+    run("cp", "--sparse=always", disk, replayed)
+    with mounted(replayed, work / "mount", "rw,nouuid") as folder:
+        record("busy", facts_of_folder(folder))
+    ship(disk)
+
+
 def rhel(work: Path) -> None:
     """XFS on a logical volume of two segments, the second striped over two disks."""
     root = file_system(work, "xfs", 300 * MIB, "-q", "-f", "-L", "root")
@@ -329,7 +345,7 @@ def ship(disk: Path) -> None:
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     chosen = sys.argv[1:]
-    for maker in (ubuntu, crashed, rhel, windows):
+    for maker in (ubuntu, crashed, busy, rhel, windows):
         if chosen and maker.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -30,6 +30,7 @@ from .conftest import unpack
 
 VOLUMES = [
     (["ubuntu.img"], "disk0/p3"), (["ubuntu.img"], "disk0/p2"), (["crashed.img"], "disk0"),
+    (["busy.img"], "disk0"),
     (["rhel-a.img", "rhel-b.img"], "rhel/root"), (["windows.img"], "disk0/p1"),
 ]  # fmt: skip
 TRIALS = 15

@@ -28,6 +28,7 @@ Image = Callable[[str], Path]
         (["ubuntu.img"], "disk0/p3", "ubuntu-root", WHOLE),
         (["ubuntu.img"], "disk0/p2", "ubuntu-efi", CONTENT),
         (["crashed.img"], "disk0", "crashed", WHOLE),
+        (["busy.img"], "disk0", "busy", WHOLE),
         (["rhel-a.img", "rhel-b.img"], "rhel/root", "rhel-root", WHOLE),
         (["rhel-b.img", "rhel-a.img"], "rhel/root", "rhel-root", WHOLE),
         (["windows.img"], "disk0/p1", "windows", WITHOUT_OWNERS),
@@ -42,9 +43,9 @@ async def test_all_is_as_the_kernel_shows_it(
 
 
 async def test_a_point_taken_in_use_is_said_to_be_replayed(image: Image) -> None:
-    info, _, _ = await read_facts([image("crashed.img")], "disk0")
-    assert "journal" in info.banners[0]
-    assert "replayed" in info.banners[0]
+    for name in ("crashed.img", "busy.img"):
+        info, _, _ = await read_facts([image(name)], "disk0")
+        assert "replayed in memory" in info.banners[0]
     info, _, _ = await read_facts([image("ubuntu.img")], "disk0/p3")
     assert not info.banners
 
