@@ -50,10 +50,6 @@ class Destination:
             os.close(self._root)
             self._root = -1
 
-    def free_bytes(self) -> int:
-        status = os.fstatvfs(self._root)
-        return status.f_bavail * status.f_frsize
-
     def directory(self, parts: tuple[bytes, ...]) -> int:
         """A descriptor of a directory below; it belongs to this object."""
         if not parts:

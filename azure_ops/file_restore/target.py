@@ -17,8 +17,8 @@ from .ranges import Fetch, Piece
 
 _REMEMBER_FROM = 16 << 20
 _REMEMBER_EACH = 32 << 20
-_HASHED_AT_MOST = 64 << 30
-"""Of a sparse file of terabytes the zeros would be counted for hours."""
+_HOLES_HASHED_AT_MOST = 64 << 30
+"""The zeros of a sparse file of terabytes would be counted for hours."""
 
 
 class Hash:
@@ -171,10 +171,11 @@ class Writer:
                     _write_all(descriptor, memoryview(run.data), run.offset)
             os.ftruncate(descriptor, entry.size)
             if not target.digest:
-                if entry.size <= _HASHED_AT_MOST:
+                holes = entry.size - sum(run.length for run in item.runs)
+                if item.through_reader or holes <= _HOLES_HASHED_AT_MOST:
                     target.digest = target.hash.rest(descriptor, entry.size)
                 else:
-                    target.not_carried.append("a hash (the file is too large)")
+                    target.not_carried.append("a hash (its holes are too large)")
             target.not_carried += attributes.apply(descriptor, entry, item.xattrs, self._carry)
         finally:
             os.close(descriptor)
