@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 4
 READY := $(VENV)/.ready
 
 .PHONY: demo test lint types bench screenshots keys constraints clean

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from .model import Fact, RecoveryPoint
+from .model import Fact, RecoveryPoint, Schedule
 
 KINDS = {
     "V1": "standard (V1): at most one backup a day",
@@ -19,6 +19,7 @@ KINDS = {
 }
 """What each kind of policy brings with it."""
 _DAYS = {"days": 1, "weeks": 7, "months": 30, "years": 365}
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 IMMUTABLE = ("unlocked", "locked")
 """States of a vault in which nothing may shorten the life of a point."""
 
@@ -109,6 +110,24 @@ def _schedule(policy: BackupPolicy) -> str:
     if policy.frequency == "Weekly":
         return f"weekly on {', '.join(policy.run_on) or 'one day'}{at}"
     return f"daily{at}" if policy.frequency in ("Daily", "") else f"{policy.frequency.lower()}{at}"
+
+
+def promise(policy: BackupPolicy) -> Schedule:
+    """The longest time that passes between two backups when all goes as it says."""
+    return Schedule(policy_id=policy.id, every_s=_longest_gap_h(policy) * 3600, words=_schedule(policy))
+
+
+def _longest_gap_h(policy: BackupPolicy) -> int:
+    if policy.frequency == "Hourly":
+        # Outside its window nothing runs: the night is longer than the interval.
+        return max(policy.interval_h, 24 - policy.window_h) if policy.window_h else policy.interval_h or 24
+    if policy.frequency != "Weekly":
+        return 24
+    days = sorted(_WEEK.index(day.lower()) for day in policy.run_on if day.lower() in _WEEK)
+    if len(days) < 2:
+        return 7 * 24
+    following = [*days[1:], days[0] + 7]
+    return 24 * max(after - before for before, after in zip(days, following, strict=True))
 
 
 def kept(policy: BackupPolicy) -> str:

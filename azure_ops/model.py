@@ -141,6 +141,33 @@ class Disk(Fact, frozen=True, kw_only=True):
     sku: str = ""
 
 
+class ManagedDisk(Fact, frozen=True, kw_only=True):
+    """A disk by itself, as Compute tells it."""
+
+    id: str
+    name: str
+    location: str = ""
+    size_gb: int = 0
+    sku: str = ""
+    state: str = ""
+    """`Unattached`, `Attached`, `Reserved`, `ActiveSAS`, `ReadyToUpload` …"""
+    attached_to: str = ""
+    """Id of the VM that holds it."""
+    created_at: datetime | None = None
+    made_from: str = ""
+    """Id of what its content came from, such as a restore point."""
+    tags: dict[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        return self.id.lower()
+
+    @property
+    def is_replica(self) -> bool:
+        """Site Recovery's own copy, which waits for a failover."""
+        return "asrreplica" in self.name.lower()
+
+
 class FleetItem(Fact, frozen=True, kw_only=True):
     """One row of the fleet: a VM joined with its backup item and its replicated item."""
 
@@ -561,6 +588,48 @@ class Subscription(Fact, frozen=True, kw_only=True):
     id: str
     """`/subscriptions/{guid}`."""
     name: str = ""
+
+
+class Trace(Fact, frozen=True, kw_only=True):
+    """What one restore of ours has left in Azure, from the journal: the strongest evidence there is."""
+
+    operation_id: str
+    action: str
+    """`replace-disks`, `restore-disks`, `restore-vm` …"""
+    title: str
+    target_key: str
+    """Of the VM whose backup it was."""
+    target_name: str
+    by: str
+    began_at: datetime
+    """By the service's clock, as the next one."""
+    ended_at: datetime
+    disk_ids: tuple[str, ...] = ()
+    """Disks that the VM had before, in lower case."""
+    group_id: str = ""
+    """Where disks were made."""
+    vm_id: str = ""
+    """The machine that was made."""
+
+
+class Schedule(Fact, frozen=True, kw_only=True):
+    """What a backup policy promises."""
+
+    policy_id: str
+    every_s: int
+    """The longest time between two backups that are on schedule."""
+    words: str = ""
+
+
+class Leftovers(Fact, frozen=True, kw_only=True):
+    """What loose ends are worked out from beside fleet, jobs and operations; read now and then."""
+
+    disks: tuple[ManagedDisk, ...] = ()
+    """Attached to nothing."""
+    schedules: tuple[Schedule, ...] = ()
+    traces: tuple[Trace, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+    """Of one that failed the facts of its last good answer are kept."""
 
 
 class RequestLine(Fact, frozen=True, kw_only=True):

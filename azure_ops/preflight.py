@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from .errors import RecoveryError
-from .model import Check, CheckState, FleetItem, Job, JobKind, Operation, Subscription, Vault
+from .model import (
+    Check,
+    CheckState,
+    FleetItem,
+    Job,
+    JobKind,
+    ManagedDisk,
+    Operation,
+    Subscription,
+    Vault,
+)
 
 FIGURE_OLD_S = 900
 """An RPO figure older than this says little: Azure calculates it every few minutes."""
@@ -20,12 +30,19 @@ DRILL_OLD_DAYS = 180
 AGENT_SOON_DAYS = 30
 
 
-def facts(target: FleetItem | Job | Vault | Subscription) -> dict[str, str]:
+def facts(target: FleetItem | Job | Vault | Subscription | ManagedDisk) -> dict[str, str]:
     """What a plan relies on, by a name for people; a difference means that the plan is no longer true."""
     if isinstance(target, Job):
         return {"job state": target.state_text or target.state, "may be cancelled": _yes(target.can_cancel)}
     if isinstance(target, Subscription):
         return {}
+    if isinstance(target, ManagedDisk):
+        return {
+            "disk state": target.state,
+            "attached to": target.attached_to,
+            "size": f"{target.size_gb} GB {target.sku}",
+            "made": f"{target.created_at:%Y-%m-%d %H:%M:%S}" if target.created_at else "",
+        }
     if isinstance(target, Vault):
         return {
             "redundancy": target.redundancy,
@@ -248,8 +265,27 @@ def permission_check(missing: Iterable[str], scope_name: str) -> Check:
         label=f"Permissions on {scope_name}",
         state=CheckState.FAILED,
         detail=f"missing: {', '.join(lacking)}",
-        fix="Ask for a role with this action; a new role takes some minutes to work.",
+        fix=f"Ask for {_role(lacking)} on {scope_name}, or a role of your own with this action; a new role "
+        "takes some minutes to work.",
     )
+
+
+_ROLES = (
+    ("/replication", "Site Recovery Operator"),
+    ("/protecteditems/delete", "Backup Contributor"),
+    ("microsoft.recoveryservices/", "Backup Operator"),
+    ("/snapshots/", "Disk Snapshot Contributor"),
+    ("microsoft.storage/", "Reader"),
+)
+"""The smallest of Azure's own roles that has an action, by a part of the action's name."""
+
+
+def _role(lacking: Iterable[str]) -> str:
+    found = [
+        next((role for part, role in _ROLES if part in one.lower()), "Virtual Machine Contributor")
+        for one in lacking
+    ]
+    return " and ".join(dict.fromkeys(found))
 
 
 def could_not_check(label: str, problem: RecoveryError) -> Check:

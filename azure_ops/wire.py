@@ -22,6 +22,7 @@ from .model import (
     FleetItem,
     Form,
     Job,
+    Leftovers,
     Operation,
     Plan,
     RawDocument,
@@ -30,7 +31,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 2
+PROTOCOL = 6
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -89,6 +90,13 @@ class Prepare(Message, frozen=True, kw_only=True):
     """What stands in the form already, where other choices follow from it."""
 
 
+class Precheck(Message, frozen=True, kw_only=True):
+    """What can be said of an action on these rows before its form is filled in."""
+
+    action: str
+    keys: tuple[str, ...]
+
+
 class MakePlan(Message, frozen=True, kw_only=True):
     action: str
     keys: tuple[str, ...]
@@ -108,6 +116,13 @@ class GiveUp(Message, frozen=True, kw_only=True):
 
     operation_id: str
     reason: str
+
+
+class WriteHandover(Message, frozen=True, kw_only=True):
+    """Write down for the next shift what is going on and what is open."""
+
+    keys: dict[str, str] = {}
+    """By action id: the key that this console has for it."""
 
 
 class Refresh(Message, frozen=True, kw_only=True):
@@ -132,9 +147,11 @@ Request = (
     | GetJob
     | GetVaults
     | Prepare
+    | Precheck
     | MakePlan
     | Confirm
     | GiveUp
+    | WriteHandover
     | Refresh
     | Pause
     | GetStatus
@@ -204,6 +221,11 @@ class OperationsDelta(Message, frozen=True, kw_only=True):
     service_at: datetime | None = None
 
 
+class LeftoversTold(Message, frozen=True, kw_only=True):
+    leftovers: Leftovers
+    service_at: datetime
+
+
 class Requests(Message, frozen=True, kw_only=True):
     """The newest lines for the requests pane; older ones are dropped when a console is slow."""
 
@@ -231,6 +253,12 @@ class SignIn(Message, frozen=True, kw_only=True):
 class Prepared(Message, frozen=True, kw_only=True):
     form: Form
     checks: tuple[Check, ...] = ()
+
+
+class Prechecked(Message, frozen=True, kw_only=True):
+    checks: tuple[Check, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Why it cannot succeed whatever is answered."""
 
 
 class Confirmed(Message, frozen=True, kw_only=True):
@@ -270,12 +298,30 @@ class GotPlan(Message, frozen=True, kw_only=True):
     plan: Plan
 
 
+class HandoverWritten(Message, frozen=True, kw_only=True):
+    text: str
+    json: str
+    """The same for programs."""
+    path: str
+
+
 class GotStatus(Message, frozen=True, kw_only=True):
     status: EngineStatus
 
 
 Result = (
-    Prepared | Confirmed | Replanned | Done | GotDetails | GotRaw | GotJob | GotVaults | GotPlan | GotStatus
+    Prepared
+    | Prechecked
+    | Confirmed
+    | Replanned
+    | Done
+    | GotDetails
+    | GotRaw
+    | GotJob
+    | GotVaults
+    | GotPlan
+    | HandoverWritten
+    | GotStatus
 )
 
 
@@ -296,6 +342,7 @@ FromEngine = (
     | FleetDelta
     | JobsDelta
     | OperationsDelta
+    | LeftoversTold
     | Requests
     | Notice
     | SignIn

@@ -90,6 +90,8 @@ class ConsoleApp(EngineNews):
 
     def on_ready(self) -> None:
         self.started = True
+        self.state.loose_ends.wake()
+        self.console_screen.header_changed()
         self.console_screen.keys_changed()
         if not self.is_headless:
             self.set_timer(SETTLED_S, self._settled)

@@ -56,8 +56,8 @@ def permissions_page() -> str:
         "Risk: 1 creates something, cheap to undo; 2 costs money or blocks others; 3 changes a running "
         "service; 4 destroys a way back.",
         "",
-        "The plan of an action names the scope of each permission and the one that is missing. Azure checks "
-        "more than a role tells: locks, policies and deny assignments.",
+        "What is missing is named before an action's form is filled in, as far as its scope is known then, "
+        "and in its plan. Azure checks more than a role tells: locks, policies and deny assignments.",
         "",
         "## A role for all of it",
         "",

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from azure_ops.cloud import CloudSettings
 
     from .config import Config
+    from .keys import KeyTable
 
 COMMANDS = {
     "emulator": "a faithful Azure on this machine: start, serve, env, status, stop, fault",
     "engine": "the process that talks to Azure: status, stop, log",
     "journal": "what was done: list, show, export, give-up",
+    "handover": "what runs, what ended and what is open, written for the next shift",
     "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
 }
 CLOUDS = ("public", "usgovernment", "china")
@@ -156,6 +158,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not rest:
             _fail(f"'azrecover {command}' needs one of: {COMMANDS[command].partition(': ')[2]}")
         return _become(command, [*rest, *settings.to_argv()])
+    if command == "handover":
+        from .handover import main as handover
+
+        return handover(settings, _key_table(config), rest)
     if command == "doctor":
         from .doctor import main as doctor
 
@@ -177,13 +183,19 @@ def _refuse_bad_terminal() -> None:
         _fail(reason)
 
 
-def _open_console(settings: CloudSettings, config: Config) -> int:
-    from . import keys, terminal
+def _key_table(config: Config) -> KeyTable:
+    from . import keys
 
     try:
-        table = keys.KeyTable(config.keys)
+        return keys.KeyTable(config.keys)
     except keys.KeyClash as error:
         _fail(f"{config.path}: {error}")
+
+
+def _open_console(settings: CloudSettings, config: Config) -> int:
+    from . import terminal
+
+    table = _key_table(config)
     terminal.prepare(config.colours)
     from azure_ops.early_line import open_early
 

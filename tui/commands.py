@@ -61,7 +61,9 @@ class Commands:
         from azure_ops.actions.spec import TargetKind
 
         action = actions().get(action_id)
-        if action is not None and action.target is TargetKind.VAULT:
+        if action is not None and action.target is TargetKind.DISK:
+            self.loose_ends()
+        elif action is not None and action.target is TargetKind.VAULT:
             self.vaults()
             self._app.tell(
                 f"Choose the vault, then press {self._app.keys.shown('menu')}.", title=action.title
@@ -86,7 +88,8 @@ class Commands:
     def menu(self) -> None:
         from azure_ops.actions.spec import TargetKind
 
-        offered = [action for action in actions().values() if action.target is not TargetKind.VAULT]
+        elsewhere = (TargetKind.VAULT, TargetKind.DISK)
+        offered = [action for action in actions().values() if action.target not in elsewhere]
         row = self._screen.row_under_cursor()
         self.menu_of(offered, self.targets, again=row if isinstance(row, Operation) else None)
 
@@ -197,13 +200,10 @@ class Commands:
         if taken is None:
             return
         target = self._app.state.items.get(item.key, answer.details.item)
-        chosen = {"point": taken.option}
-        if taken.point.secondary:
-            chosen["where"] = Option(value=f"region:{taken.point.region}", label=taken.point.region)
         if taken.action == "menu":
-            self.menu_of_point(target, taken.point, chosen)
+            self.menu_of_point(target, taken.point, taken.options)
         else:
-            self._app.flows.start(taken.action, (target,), chosen)
+            self._app.flows.start(taken.action, (target,), taken.options)
 
     def secondary(self) -> None:
         self._screen.secondary = not self._screen.secondary
@@ -317,6 +317,22 @@ class Commands:
                 Message("Azure portal", page.note("It is in your terminal's clipboard too.", 0))
             )
 
+    def loose_ends(self) -> None:
+        from .screens.loose_ends import LooseEndsScreen
+
+        self._app.push_screen(LooseEndsScreen(self._app))
+
+    def handover(self) -> None:
+        self._later(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        from .screens.dialog import Message
+
+        shown = {id: self._app.keys.shown(id) for id in actions()}
+        answer = await self._app.link.ask(wire.WriteHandover(keys=shown), wire.HandoverWritten, 120)
+        page = Page().note(f"Written to {answer.path}, readable by you alone.", 0).blank()
+        self._app.push_screen(Message("Handover", page.verbatim(answer.text)))
+
     def refresh(self) -> None:
         self._later(self._refresh())
 
@@ -356,6 +372,10 @@ class Commands:
         self._app.push_screen(Help(self._app.keys))
 
     def palette(self) -> None:
+        self.palette_for(self.go)
+
+    def palette_for(self, go: Callable[[str, str], None]) -> None:
+        """`go` takes the kind and the id of what was found."""
         from .palette import Entry, entries
         from .screens.palette import Palette
 
@@ -367,11 +387,11 @@ class Commands:
 
         def chosen(entry: Entry | None) -> None:
             if entry is not None:
-                self._go(entry.kind, entry.id)
+                go(entry.kind, entry.id)
 
         self._app.push_screen(Palette(index), chosen)
 
-    def _go(self, kind: str, id: str) -> None:
+    def go(self, kind: str, id: str) -> None:
         match kind:
             case "action":
                 self.act(id)

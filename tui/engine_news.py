@@ -62,6 +62,8 @@ class EngineNews(CrashSafe, KeysInOrder):
                     self.state.apply_jobs(message)
                 case wire.OperationsDelta():
                     self.state.apply_operations(message)
+                case wire.LeftoversTold():
+                    self.state.apply_leftovers(message)
                 case _:
                     self.link.take(message)
         if self.state.welcome:
@@ -101,6 +103,16 @@ class EngineNews(CrashSafe, KeysInOrder):
         for ended in self.state.apply_operations(event.delta):
             self._tell_screens("operation_ended", ended)
         self._jobs_changed()
+
+    def on_leftovers_changed(self, event: messages.LeftoversChanged) -> None:
+        self.state.apply_leftovers(event.told)
+        self.console_screen.header_changed()
+        self._loose_ends_changed()
+
+    def _loose_ends_changed(self) -> None:
+        for screen in self.screen_stack:
+            if changed := getattr(screen, "loose_ends_changed", None):
+                changed()
 
     def _jobs_changed(self) -> None:
         self._tell_screens("jobs_changed")

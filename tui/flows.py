@@ -5,6 +5,7 @@ The target objects are taken at the moment of the key and never looked up again 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -192,20 +193,55 @@ class Flows:
         chosen: Mapping[str, Option],
     ) -> dict[str, str] | None:
         """None when the user went back. What was answered before, and refused, stands in the form again."""
+        early = asyncio.ensure_future(
+            self._app.link.ask(wire.Precheck(action=action.id, keys=keys), wire.Prechecked)
+        )
+        try:
+            return await self._ask_beside(early, action, targets, keys, before, chosen)
+        finally:
+            _drop(early)
+
+    async def _ask_beside(
+        self,
+        early: asyncio.Task[wire.Prechecked],
+        action: Action,
+        targets: tuple[Target, ...],
+        keys: tuple[str, ...],
+        before: dict[str, str],
+        chosen: Mapping[str, Option],
+    ) -> dict[str, str] | None:
+        """The form never waits for the early checks; where they are there first and say no, there is none."""
+        title = f"{action.title} {action.of} {_names(targets)}"
         line = f"{action.title}: reading what can be chosen for {_names(targets)} …"
-        title, at = f"{action.title} {action.of} {_names(targets)}", ""
+        at = ""
         while True:
             request = wire.Prepare(action=action.id, keys=keys, answers=before)
-            prepared = await self.wait(line, self._app.link.ask(request, wire.Prepared))
+            try:
+                prepared = await self.wait(line, self._app.link.ask(request, wire.Prepared))
+            except RecoveryError:
+                if not _says_no(early):
+                    raise
+                prepared = wire.Prepared(form=Form())
+            if _says_no(early):
+                await self._tell_refused(title, early.result())
+                return None
             if not prepared.form.fields:
                 return {}
             from .screens.action_form import ActionForm, AskAgain
 
-            form = ActionForm(title, offering(prepared.form, chosen), prepared.checks, before, at)
+            offered = offering(prepared.form, chosen)
+            form = ActionForm(title, offered, prepared.checks, before, at, asyncio.shield(early))
             answers = await self._app.push_screen_wait(form)
             if not isinstance(answers, AskAgain):
                 return answers
             before, at = answers.answers, answers.at
+
+    async def _tell_refused(self, title: str, told: wire.Prechecked) -> None:
+        from .screens.action_form import refusal_page
+        from .screens.dialog import Message
+
+        page = refusal_page(told.refused, told.checks)
+        await self._app.push_screen_wait(Message(title, page, tone="-warning"))
 
     async def _confirm(self, plan: Plan) -> tuple[str, ...]:
         """Ids of the started operations, none when the user went back."""
@@ -239,6 +275,18 @@ def offering(form: Form, chosen: Mapping[str, Option]) -> Form:
             field = msgspec.structs.replace(field, options=(*field.options, option))
         fields.append(field)
     return msgspec.structs.replace(form, fields=tuple(fields))
+
+
+def _says_no(early: asyncio.Task[wire.Prechecked]) -> bool:
+    if not early.done() or early.cancelled() or early.exception() is not None:
+        return False
+    return bool(early.result().refused)
+
+
+def _drop(task: asyncio.Task[wire.Prechecked]) -> None:
+    """Nobody waits for it any more, and what went wrong with it is told by the plan."""
+    task.cancel()
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _names(targets: Sequence[Target]) -> str:

@@ -33,7 +33,7 @@ def status(app: ConsoleApp, trouble: str) -> Status:
     return Status(
         cloud=where,
         read_only=app.read_only,
-        loose_ends=len(state.loose_ends),
+        loose_ends=state.loose_ends.count,
         running=len(state.running()),
         paused=state.paused,
         link=link,

@@ -11,8 +11,11 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-LONGEST_S = 0.5
-"""A key is waited for no longer: a widget that was removed takes what waited in its queue with it."""
+LOOK_S = 0.5
+"""Between two looks whether what a key has to pass is still there: a widget that was removed takes what
+waited in its queue with it."""
+LOOKS = 10
+"""After so many a widget does not answer any more: keys that would leave it must still work."""
 UNSEEN_S = 0.02
 """Between two looks whether the screen that a key is for was drawn; before that its `keys_from` is `inf`."""
 
@@ -25,6 +28,7 @@ class KeysInOrder(App[None]):
     def __init__(self, *args: object, **kwargs: object) -> None:
         self._typed: deque[events.Key | events.Paste] = deque()
         self._under_way: object | None = None
+        self._passing: MessagePump | None = None
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
     async def on_event(self, event: events.Event) -> None:
@@ -44,19 +48,31 @@ class KeysInOrder(App[None]):
                 self._typed.popleft()
                 continue
             self._under_way = under_way = object()
-            longest_s = LONGEST_S if keys_from < inf else UNSEEN_S
-            asyncio.get_running_loop().call_later(longest_s, self._had_its_effect, under_way)
             if keys_from < inf:
                 target: MessagePump = self.focused or screen
                 await super().on_event(self._typed.popleft())
                 self._follow([*_upwards(target), *_upwards(target)], under_way, screen)
+                self._look_after(under_way)
+            else:
+                asyncio.get_running_loop().call_later(UNSEEN_S, self._had_its_effect, under_way)
             return
+
+    def _look_after(self, under_way: object, looks: int = 0) -> None:
+        """A busy machine may take long over a key; what is gone never has it."""
+        if under_way is not self._under_way:
+            return
+        passing = self._passing
+        if looks < LOOKS and passing is not None and passing.is_running and not passing._closing:
+            asyncio.get_running_loop().call_later(LOOK_S, self._look_after, under_way, looks + 1)
+        else:
+            self._had_its_effect(under_way)
 
     def _follow(self, path: Sequence[MessagePump], under_way: object, screen: MessagePump | None) -> None:
         """Behind the key through the queues that it, and then what it set off, passes on the way up: bindings
         run in the app, and a button tells its screen. A screen opened by it has to have its focus, too."""
         for number, pump in enumerate(path):
             if pump.call_later(self._follow, path[number + 1 :], under_way, screen):
+                self._passing = pump
                 return
         if screen is not None and self.screen is not screen and self.screen.is_running:
             self._follow([self.screen, self], under_way, None)

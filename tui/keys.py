@@ -58,6 +58,8 @@ TABLE: tuple[Key, ...] = (
     Key("raw", ("y",), "Azure's own JSON, with request, permission and az command", LOOK),
     Key("copy", ("c",), "Copy the id, or what was made, to your terminal's clipboard", LOOK),
     Key("portal", ("o",), "Link to this resource in the Azure portal", LOOK),
+    Key("loose-ends", ("L",), "Loose ends: what is left open, with the key that ends it", LOOK),
+    Key("handover", ("h",), "Write the handover note for the next shift", LOOK),
     Key("which-point", ("w",), "Which point should I take? Asks when it began", LOOK),
     Key("secondary", ("x",), "Points of the vault's secondary region too, or no more", LOOK),
     Key("refresh", ("r",), "Read again now", LOOK),
@@ -80,6 +82,8 @@ TABLE: tuple[Key, ...] = (
     Key("resume-protection", (), "Resume backup", ACT),
     Key("delete-backups", (), "Stop backup, delete the recovery points", ACT),
     Key("undelete-backups", (), "Undelete backups while soft delete has them", ACT),
+    Key("delete-disk", (), "Delete a disk that is attached to nothing (loose ends)", ACT),
+    Key("end-loose-end", ("X",), "In the loose ends: do what ends the row", ACT),
     Key("create-vault", ("N",), "Create a vault", ACT, "New vault"),
     Key("change-redundancy", (), "Change the storage redundancy of a vault that is not in use", ACT),
     Key("cross-region-restore", (), "Switch a vault's cross-region restore on, for good", ACT),
@@ -88,7 +92,9 @@ TABLE: tuple[Key, ...] = (
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
 )
 
-ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id not in ("menu", "try-again"))
+NO_ACTIONS = frozenset({"menu", "try-again", "end-loose-end"})
+"""They lead to actions."""
+ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id not in NO_ACTIONS)
 
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",

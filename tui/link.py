@@ -14,6 +14,7 @@ from azure_ops.errors import EngineUnavailable, RecoveryError
 from .messages import (
     FleetChanged,
     JobsChanged,
+    LeftoversChanged,
     LinkChanged,
     NoticeCame,
     OperationsChanged,
@@ -121,6 +122,8 @@ class Link:
                 self._post(JobsChanged(message))
             case wire.OperationsDelta():
                 self._post(OperationsChanged(message))
+            case wire.LeftoversTold():
+                self._post(LeftoversChanged(message))
             case wire.Requests():
                 self._post(RequestsSent(message.lines))
             case wire.Notice():

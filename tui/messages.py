@@ -26,6 +26,12 @@ class OperationsChanged(Message):
         self.delta = delta
 
 
+class LeftoversChanged(Message):
+    def __init__(self, told: wire.LeftoversTold) -> None:
+        super().__init__()
+        self.told = told
+
+
 class RequestsSent(Message):
     def __init__(self, lines: tuple[RequestLine, ...]) -> None:
         super().__init__()

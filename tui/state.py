@@ -13,8 +13,10 @@ from enum import Enum
 import msgspec
 
 from azure_ops import wire
-from azure_ops.model import FleetItem, Job, Operation, SourceState, Vault
+from azure_ops.model import FleetItem, Job, Leftovers, Operation, SourceState, Vault
 from azure_ops.points import crash_error
+
+from .loose_ends import LooseEndKeeper
 
 _PACE_NEEDS_S = 2.0
 """Local seconds between two looks at the service's clock before its pace is believed."""
@@ -78,8 +80,6 @@ class FleetNews:
 class ConsoleState:
     def __init__(self) -> None:
         self.items: dict[str, FleetItem] = {}
-        self.loose_ends: set[str] = set()
-        """Rows with a drill never cleaned up or a failover never committed."""
         self.jobs: dict[str, Job] = {}
         self._newest_backups: dict[str, Job] = {}
         """By the VM's key, those that ended."""
@@ -89,6 +89,9 @@ class ConsoleState:
         self.operations: dict[str, Operation] = {}
         self.sources: dict[str, SourceState] = {}
         self.vaults: tuple[Vault, ...] = ()
+        self.leftovers: Leftovers | None = None
+        """None until the engine has told any."""
+        self.loose_ends = LooseEndKeeper(self, self.service_now)
         self._vaults_read: dict[str, Vault] = {}
         """With all that lists do not tell, by id in lower case."""
         self.clock = ServiceClock()
@@ -131,15 +134,13 @@ class ConsoleState:
         if delta.vaults:
             self.vaults = delta.vaults
         if self._arriving is None:
-            self.loose_ends.difference_update(delta.removed)
-            self._look_for_loose_ends(delta.changed)
+            self.loose_ends.rows_changed(delta.changed, delta.removed)
             return Came.CHANGED
         if not self.items and self.vms_read:
             self.items = self._arriving  # nothing is shown yet: better the first rows than none
-            self._look_for_loose_ends(self.items.values())
+            self.loose_ends.all_rows(self.items)
         elif self.first_rows:
-            self.loose_ends.difference_update(delta.removed)
-            self._look_for_loose_ends(delta.changed)
+            self.loose_ends.rows_changed(delta.changed, delta.removed)
         if (
             delta.more
             or not self._all_answered()
@@ -147,19 +148,8 @@ class ConsoleState:
         ):
             return Came.ARRIVING
         self.items, self._arriving, self.complete = self._arriving, None, True
-        self.loose_ends.clear()
-        self._look_for_loose_ends(self.items.values())
+        self.loose_ends.all_rows(self.items)
         return Came.WHOLE
-
-    def _look_for_loose_ends(self, items: Iterable[FleetItem]) -> None:
-        for item in items:
-            replication = item.replication
-            if replication is not None and (
-                replication.allows("TestFailoverCleanup") or replication.allows("Commit")
-            ):
-                self.loose_ends.add(item.key)
-            else:
-                self.loose_ends.discard(item.key)
 
     @property
     def first_rows(self) -> bool:
@@ -190,6 +180,7 @@ class ConsoleState:
         for job_id in delta.removed:
             self.jobs.pop(job_id, None)
         self.jobs.update((job.id, job) for job in delta.changed)
+        self.loose_ends.work_changed()
         self._look_at_backups(delta.changed)
 
     def _look_at_backups(self, jobs: Iterable[Job]) -> None:
@@ -211,7 +202,13 @@ class ConsoleState:
             self.clock.learn(delta.service_at)
         ran = {operation.id for operation in self.running()}
         self.operations.update((operation.id, operation) for operation in delta.changed)
+        self.loose_ends.work_changed()
         return [each for each in delta.changed if each.phase.ended and each.id in ran]
+
+    def apply_leftovers(self, told: wire.LeftoversTold) -> None:
+        self.clock.learn(told.service_at)
+        self.leftovers = told.leftovers
+        self.loose_ends.leftovers_changed(told.leftovers)
 
     def forget_jobs(self) -> None:
         """A new connection tells all jobs and operations anew, without saying which have gone."""
@@ -219,6 +216,7 @@ class ConsoleState:
         self._newest_backups.clear()
         self.fell_back = frozenset()
         self.operations.clear()
+        self.loose_ends.work_changed()
 
     def running(self) -> list[Operation]:
         """Ours that are not at their end, oldest first."""

@@ -133,7 +133,7 @@ COLUMNS: tuple[Column[Vault], ...] = (
         width=14, min_width=10, max_width=28,
     ),
     Column("region", "REGION", lambda vault: Cell(vault.location), lambda vault: vault.location, width=12,
-           min_width=9, max_width=18),
+           min_width=12, max_width=18),
     Column("redundancy", "STORAGE", _once_read(redundancy_cell), lambda vault: vault.redundancy, width=7),
     Column("crossing", "CROSS", _once_read(crossing_cell), lambda vault: vault.cross_region_restore, width=5),
     Column("soft-delete", "SOFT DELETE", _once_read(soft_delete_cell), lambda vault: vault.soft_delete_days,

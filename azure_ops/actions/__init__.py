@@ -10,6 +10,7 @@ from .clean_up_test_failover import CLEAN_UP_TEST_FAILOVER
 from .commit_failover import COMMIT_FAILOVER
 from .create_vault import CREATE_VAULT
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
+from .delete_disk import DELETE_DISK
 from .failover import FAILOVER
 from .protect import PROTECT
 from .replace_disks import REPLACE_DISKS
@@ -38,6 +39,7 @@ ALL: tuple[Action, ...] = (
     RESTORE_VM,
     REPLACE_DISKS,
     CANCEL_JOB,
+    DELETE_DISK,
     CREATE_VAULT,
     CHANGE_REDUNDANCY,
     CROSS_REGION_RESTORE,

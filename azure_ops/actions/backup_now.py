@@ -52,6 +52,13 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     )
 
 
+async def early(context: Context, target: FleetItem) -> tuple[Check, ...]:
+    from .. import preflight
+
+    jobs = context.jobs.values()
+    return (*preflight.backup_checks(target, jobs), *consistency_checks(target, jobs))
+
+
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
     from .. import preflight
     from ..arm_ids import request_path
@@ -159,6 +166,7 @@ BACKUP_NOW = Action(
     risk=Risk.CREATES,
     needs=("backup",),
     permissions=(PERMISSION,),
+    early=early,
     why_not=why_not,
     choices=choices,
     plan=plan,

@@ -33,6 +33,22 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     return Form(fields=(policy_choice.field(policies), *disk_choice.fields(targets)))
 
 
+async def early(context: Context, target: FleetItem) -> tuple[Check, ...]:
+    """Somebody else may have protected it since the fleet was read."""
+    from ..errors import RecoveryError
+    from ..services import protection
+
+    label = "No vault holds backups of it"
+    try:
+        holder = await protection.protecting_vault(context.session, target.id, target.location)
+    except RecoveryError as problem:
+        return (*_power(target), could_not_see(label, problem))
+    if not holder:
+        return (*_power(target), Check(label=label, state=CheckState.OK))
+    detail, fix = f"{holder.rsplit('/', 1)[-1]} does already", "Refresh with r, then look at its backup."
+    return (*_power(target), Check(label=label, state=CheckState.FAILED, detail=detail, fix=fix))
+
+
 async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) -> Draft:
     from ..backup_policies import meaning
     from ..services import protection
@@ -127,6 +143,8 @@ PROTECT = Action(
     risk=Risk.COSTS,
     needs=("vm", "backup"),
     permissions=(WRITE, MACHINE_WRITE),
+    on_the_vm=(MACHINE_WRITE,),
+    early=early,
     why_not=why_not,
     choices=choices,
     plan=plan,

@@ -7,6 +7,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..errors import NotAllowed, RecoveryError
 from ..model import Backup, Check, CheckState, FleetItem, Job, PlannedRequest, RecoveryPoint
 from .spec import Context, Step
@@ -122,6 +124,27 @@ async def guard_of(context: Context, vault_id: str) -> tuple[Guard, list[Check]]
 
 def could_not_see(label: str, problem: RecoveryError) -> Check:
     return Check(label=label, state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
+
+
+def guarded(operation: str) -> Callable[[Context, FleetItem], Awaitable[tuple[Check, ...]]]:
+    """What is known of the vault's Resource Guard before it is clear whether it will be asked."""
+
+    async def early(context: Context, target: FleetItem) -> tuple[Check, ...]:
+        try:
+            guard, checks = await guard_of(context, backup_of(target).vault_id)
+        except RecoveryError as problem:
+            return (could_not_see("Resource Guard", problem),)
+        found = [*checks, *await guard_checks(context, guard, guard.request_for(operation))]
+        if not found:
+            return (Check(label="No Resource Guard asks for approval", state=CheckState.OK),)
+        return tuple(
+            msgspec.structs.replace(check, state=CheckState.WARNING)
+            if check.state is CheckState.FAILED  # it depends on the answers whether it is asked at all
+            else check
+            for check in found
+        )
+
+    return early
 
 
 async def guard_checks(context: Context, guard: Guard, request: str) -> list[Check]:

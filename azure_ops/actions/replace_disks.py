@@ -33,6 +33,16 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     )
 
 
+async def early(context: Context, target: FleetItem) -> tuple[Check, ...]:
+    """What runs on it, and whether a lock forbids to change it."""
+    from .locked import read_only_check
+
+    jobs = in_the_way(target, context.jobs.values())
+    state = CheckState.FAILED if jobs else CheckState.OK
+    idle = Check(label="No backup and no restore of it runs", state=state, detail="; ".join(jobs))
+    return idle, await read_only_check(context, target.id)
+
+
 async def _chosen(
     context: Context, target: FleetItem, answers: Mapping[str, str]
 ) -> tuple[RestorePoint, VaultRestores, Order]:
@@ -142,6 +152,8 @@ REPLACE_DISKS = Action(
     risk=Risk.CHANGES,
     needs=("vm", "backup"),
     permissions=(restoring.PERMISSION, WRITE_VM, WRITE_DISK, restoring.READ_ACCOUNT),
+    on_the_vm=(WRITE_VM, WRITE_DISK),
+    early=early,
     why_not=why_not,
     choices=choices,
     plan=plan,

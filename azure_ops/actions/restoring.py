@@ -23,7 +23,7 @@ from ..model import (
     PlannedRequest,
     RecoveryPoint,
 )
-from ..points import TIERS, tiers_of
+from ..points import SNAPSHOT, TIERS, VAULT, tiers_of
 from ..restore_outputs import outputs_of
 from ..restore_rules import (
     REPLACE,
@@ -288,16 +288,18 @@ async def _identity_access(context: Context, case: Case) -> tuple[tuple[Check, .
 def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> Step:
     """What is shown of a restore in another region lacks its token, which is fetched when it is sent."""
     from ..arm_ids import request_path
-    from ..services import backup_secondary, cross_region
+    from ..services import cross_region
     from ..services.api_versions import api_version_of
 
     item_id, point = backup_of(target).item_id, case.found.point.name
-    arguments = {"point": point, "body": json.dumps(body), "vm_key": target.key}
+    tier = SNAPSHOT if case.from_snapshot() else VAULT
+    arguments = {"point": point, "body": json.dumps(body), "vm_key": target.key, "tier": tier}
+    arguments["disks"] = "\n".join(disk.id for disk in target.disks)  # a replacement leaves them behind
     if case.other_region:
         arguments["region"] = case.order.region
         url = f"{cross_region.location_path(case.vault.id, case.order.region)}/backupCrossRegionRestore"
         url, shown = (
-            f"{url}?api-version={backup_secondary.API_VERSION}",
+            f"{url}?api-version={cross_region.API_VERSION}",
             {
                 "crossRegionRestoreAccessDetails": "fetched when it is sent",
                 "restoreRequest": body["properties"],

@@ -201,6 +201,7 @@ SNAPSHOT_DISKS = Action(
     target=TargetKind.VM,
     risk=Risk.CREATES,
     permissions=(WRITE, READ_DISK),
+    on_the_vm=(WRITE, READ_DISK),
     why_not=why_not,
     choices=choices,
     plan=plan,

@@ -20,6 +20,7 @@ from ..model import (
     FleetItem,
     Form,
     Job,
+    ManagedDisk,
     Output,
     PlannedRequest,
     Risk,
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
     from ..journal.store import Entry
     from ..services.session import Session
 
-Target = FleetItem | Job | Vault | Subscription
+Target = FleetItem | Job | Vault | Subscription | ManagedDisk
 Value = TypeVar("Value")
 
 
 class TargetKind(StrEnum):
     VM = "vm"
     JOB = "job"
+    DISK = "disk"
+    """A managed disk by itself: it has no row, the loose ends name it."""
     VAULT = "vault"
     SUBSCRIPTION = "subscription"
 
@@ -48,6 +51,7 @@ KINDS: dict[type[Target], TargetKind] = {
     Job: TargetKind.JOB,
     Vault: TargetKind.VAULT,
     Subscription: TargetKind.SUBSCRIPTION,
+    ManagedDisk: TargetKind.DISK,
 }
 
 
@@ -131,6 +135,11 @@ class Action(msgspec.Struct, frozen=True):
     azure_operation: str = ""
     """Matched against the replicated item's `allowedOperations`; empty when Azure has no such list."""
     permissions: tuple[str, ...] = ()
+    on_the_vm: tuple[str, ...] = ()
+    """Those of `permissions` that are needed on the VM and in its group, whatever is answered."""
+    early: Callable[[Context, Any], Awaitable[tuple[Check, ...]]] | None = None
+    """Checks of one target that need no answers: made while the form is being filled in. One that fails means
+    that no answer will do."""
     why_not: Callable[[Any], str | None] = lambda _: None
     """Pure and instant: None when it may be tried on this target, else the reason in one line."""
     choices: Callable[[Context, Sequence[Any]], Awaitable[Form]] | None = None

@@ -10,6 +10,7 @@ from .. import wire
 from ..errors import EngineUnavailable, NotFound, RecoveryError
 from ..model import Details, FleetItem, Job
 from ..services.throttling import LOOKING_LEAVES, leaving
+from .leftovers import FRESH_S
 
 if TYPE_CHECKING:
     from .console import Console
@@ -60,6 +61,7 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
 async def _service_result(services: Services, console: Console, request: wire.Request) -> wire.Result:
     match request:
         case wire.Refresh():
+            services.leftovers.poke(older_than_s=FRESH_S)
             await services.watcher.refresh()
             return wire.Done()
         case wire.GetDetails():
@@ -74,6 +76,9 @@ async def _service_result(services: Services, console: Console, request: wire.Re
         case wire.Prepare():
             form, checks = await services.runner.prepare(request.action, request.keys, request.answers)
             return wire.Prepared(form=form, checks=checks)
+        case wire.Precheck():
+            checks, refused = await services.runner.precheck(request.action, request.keys)
+            return wire.Prechecked(checks=checks, refused=refused)
         case wire.MakePlan():
             return wire.GotPlan(
                 plan=await services.runner.make_plan(request.action, request.keys, request.answers)
@@ -85,6 +90,8 @@ async def _service_result(services: Services, console: Console, request: wire.Re
         case wire.GiveUp():
             await services.runner.give_up(request, given_up_by=console.label, read_only=console.read_only)
             return wire.Done()
+        case wire.WriteHandover():
+            return await services.hand_over(console.label, request.keys)
         case wire.GetStatus() | wire.Stop() | wire.Pause():
             raise AssertionError("answered without services")
         case _:

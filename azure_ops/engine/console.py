@@ -20,7 +20,7 @@ from datetime import datetime
 import msgspec
 
 from .. import wire
-from ..model import Job, Operation, RequestLine
+from ..model import Job, Leftovers, Operation, RequestLine
 from .snapshot import Snapshot, difference, fleet_messages
 
 CALLS_AT_ONCE = 32
@@ -39,6 +39,7 @@ class Board(msgspec.Struct):
     snapshot: Snapshot | None = None
     jobs: Mapping[str, Job] = {}
     operations: Mapping[str, Operation] = {}
+    leftovers: Leftovers | None = None
     sign_in: wire.SignIn | None = None
 
 
@@ -58,6 +59,7 @@ class Console:
         self._fleet_rest: Iterator[wire.FleetDelta] = iter(())
         self._jobs: Mapping[str, Job] = {}
         self._operations: Mapping[str, Operation] = {}
+        self._leftovers: Leftovers | None = None
         self._sign_in: wire.SignIn | None = None
         self._goodbye: wire.Goodbye | None = None
         self._news = asyncio.Event()
@@ -168,6 +170,9 @@ class Console:
                 self._jobs = newest
             if changed or removed:
                 return wire.JobsDelta(changed=changed, removed=removed, service_at=self._board.service_now())
+        if self._leftovers is not self._board.leftovers and self._board.leftovers is not None:
+            self._leftovers = self._board.leftovers
+            return wire.LeftoversTold(leftovers=self._leftovers, service_at=self._board.service_now())
         if self._requests and self._requests_due():
             lines = tuple(self._requests)
             self._requests.clear()

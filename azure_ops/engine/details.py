@@ -24,7 +24,7 @@ from ..model import (
     SourceState,
 )
 from ..schedule import gaps
-from .surroundings import Surroundings, told_why
+from .surroundings import Surroundings, in_region, told_why
 
 if TYPE_CHECKING:
     from ..services.session import Session
@@ -74,11 +74,6 @@ class DetailsReader:
         for secondary in (False, True):
             self._at_hand.pop((key, secondary), None)
 
-    def point(self, item_id: str, name: str) -> RecoveryPoint | None:
-        """A backup point as it was read last."""
-        points = self._good_points.get(item_id.lower(), GoodPoints(None, ())).points
-        return next((point for point in points if point.name == name), None)
-
     async def _read(self, item: FleetItem, *, secondary: bool) -> Details:
         faults: list[ErrorNote] = []
         if item.vm_unread:  # which disks' snapshots are its points stands in the VM
@@ -126,10 +121,13 @@ class DetailsReader:
         return Found(lists, told)
 
     async def _secondary(self, item_id: str, region: str) -> tuple[SourceState, Points]:
-        from ..services import backup_secondary
+        from ..services import cross_region
 
-        reading = backup_secondary.list_secondary_points(self._session, item_id, region)
-        return await self._list(f"points in {region}", f"{item_id}@{region}", reading)
+        async def reading() -> Points:
+            found = await cross_region.list_points(self._session, item_id)
+            return tuple(in_region(one.point, region) for one in found)
+
+        return await self._list(f"points in {region}", f"{item_id}@{region}", reading())
 
     async def _list(self, name: str, of: str, reading: Awaitable[Points]) -> tuple[SourceState, Points]:
         """The points and how old they are: those of the last good answer when they cannot be read now."""

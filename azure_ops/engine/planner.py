@@ -17,9 +17,10 @@ import msgspec
 
 from .. import preflight
 from ..actions import by_id
+from ..actions.scopes import known_permissions
 from ..actions.spec import Action, Context, Draft, Target, TargetKind, key_of
 from ..errors import NotFound, RecoveryError, Refused, Throttled
-from ..model import Check, FleetItem, Form, Job, Plan, Risk, Subscription, Vault
+from ..model import Check, CheckState, FleetItem, Form, Job, Plan, Risk, Subscription, Vault
 from .console import Board
 from .details import read_parts
 
@@ -89,6 +90,47 @@ class Planner:
         form = await action.choices(self.context(answers), possible) if action.choices else Form()
         return msgspec.structs.replace(form, checks=()), (*checks, *form.checks)
 
+    async def precheck(
+        self, action_id: str, keys: Sequence[str]
+    ) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+        """What can be said before anything is answered, of the rows as last read: checks, and why it cannot
+        succeed whatever is answered."""
+        action = by_id(action_id)
+        targets = [target for key in keys if (target := self._known(action, key)) is not None]
+        found = await asyncio.gather(*(self._precheck(action, target) for target in targets))
+        many = len(targets) > 1
+        checks: list[Check] = []
+        refused: list[str] = []
+        for target, of_one in zip(targets, found, strict=True):
+            checks += _for_row(name_of(target), of_one) if many else of_one
+            failed = [
+                f"{check.label}: {check.detail}" for check in of_one if check.state is CheckState.FAILED
+            ]
+            refused += [f"{name_of(target)}: {failed[0]}"] if failed else []
+        return tuple(checks), tuple(refused) if targets and len(refused) == len(targets) else ()
+
+    def _known(self, action: Action, key: str) -> Target | None:
+        if action.target is TargetKind.VM:
+            return self._watcher.item(key.lower())
+        if action.target is TargetKind.VAULT:
+            return next((one for one in self._watcher.vaults if one.id.lower() == key.lower()), None)
+        return self._board.jobs.get(key.lower()) if action.target is TargetKind.JOB else None
+
+    async def _precheck(self, action: Action, target: Target) -> list[Check]:
+        snapshot = self._board.snapshot
+        needed = known_permissions(action, target, snapshot.vaults if snapshot else ())
+        checks, early = await asyncio.gather(self._permissions(needed), self._early(action, target))
+        return [*checks, *early]
+
+    async def _early(self, action: Action, target: Target) -> tuple[Check, ...]:
+        if action.early is None or action.why_not(target) is not None:
+            return ()
+        try:
+            async with self._reads:
+                return await action.early(self.context(), target)
+        except RecoveryError as problem:
+            return (preflight.could_not_check("What else can be checked beforehand", problem),)
+
     async def make_plan(self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         action = by_id(action_id)
         return (await self._make(action, await self.fresh_targets(action, keys), answers)).plan
@@ -140,8 +182,10 @@ class Planner:
             return await self._fresh_now(action, key)
 
     async def _fresh_now(self, action: Action, key: str) -> Target:
-        from ..services import jobs
+        from ..services import disks, jobs
 
+        if action.target is TargetKind.DISK:
+            return await disks.read_disk(self._session, key)
         if action.target is TargetKind.JOB:
             job = await jobs.read_job(self._session, key)
             known = self._board.jobs.get(job.id.lower())
@@ -182,7 +226,7 @@ class Planner:
     async def _make(self, action: Action, targets: Sequence[Target], answers: Mapping[str, str]) -> KeptPlan:
         context = self.context()
         drafts = await asyncio.gather(*(self._draft(action, context, target, answers) for target in targets))
-        missing = await asyncio.gather(*(self._permissions(draft) for draft in drafts))
+        missing = await asyncio.gather(*(self._permissions(draft.permissions) for draft in drafts))
         kept = assemble(action, answers, targets, drafts, missing, self._session.service_now())
         self._plans[kept.plan.id] = kept
         self._shown_at[kept.plan.id] = time.monotonic()
@@ -218,11 +262,11 @@ class Planner:
                 return Draft(refused=(reason,), amend=amend)
         return msgspec.structs.replace(draft, checks=(*checks, *draft.checks))
 
-    async def _permissions(self, draft: Draft) -> list[Check]:
+    async def _permissions(self, needed: Iterable[tuple[str, str]]) -> list[Check]:
         from ..services import permissions
 
         scopes: dict[str, list[str]] = {}
-        for scope, action in draft.permissions:
+        for scope, action in needed:
             scopes.setdefault(scope, []).append(action)
         checks: list[Check] = []
         for scope, actions in scopes.items():

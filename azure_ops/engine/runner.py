@@ -75,6 +75,9 @@ class Runner:
     ) -> tuple[Form, tuple[Check, ...]]:
         return await self._planner.prepare(action, keys, answers)
 
+    async def precheck(self, action: str, keys: Sequence[str]) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+        return await self._planner.precheck(action, keys)
+
     async def make_plan(self, action: str, keys: Sequence[str], answers: Mapping[str, str]) -> Plan:
         return await self._planner.make_plan(action, keys, answers)
 

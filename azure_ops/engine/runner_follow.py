@@ -41,6 +41,7 @@ OPERATION_POLL_S = 3.0
 MISSED_READS_TOLD = 3
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
+    "delete-disk": "was not sent: the disk is still there",
     "snapshot-disks": "was not sent: there is no such snapshot",
     "create-vault": "was not sent: there is no such vault",
     "change-redundancy": "was not sent: the vault is as it was",

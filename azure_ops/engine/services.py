@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from .. import paths, wire
 from ..cloud import CloudSettings
 from ..journal.store import Entry, Journal
 from ..model import Phase
-from ..points import restored_from
 from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
 from .history import History
+from .leftovers import LeftoverReader
 from .pace import Pace
 from .runner import Runner
 from .vaults import VaultReader
@@ -39,11 +39,13 @@ class Services:
         settings: CloudSettings = session.settings
         self.session = session
         self._wake = wake
+        self._board = board
         board.service_now = session.service_now
         pace = Pace(session.budget, lambda: session.clock.rate, hurry=hurry)
         self._history = history = History(paths.history_path(settings))
         self.watcher = Watcher(session, board, wake, history)
         self.details = DetailsReader(session, self.watcher, history)
+        self.leftovers = LeftoverReader(session, self.watcher, journal, board, wake)
         self.vaults = VaultReader(session)
         self.focus = FocusReader(session, self.watcher, board, pace)
         self.runner = Runner(
@@ -63,17 +65,24 @@ class Services:
         return [
             ("watcher", self.watcher.run()),
             ("focus", self.focus.run()),
+            ("leftovers", self.leftovers.run()),
         ]
 
     def look(self, consoles: Iterable[Console]) -> None:
         """What is fetched fast is what these consoles show."""
         looking = [console for console in consoles if not console.paused and not console.stalled]
         self.watcher.look(looking=bool(looking))
+        self.leftovers.look(looking=bool(looking))
         self.focus.look(
             (key for console in looking for key in console.focus.keys),
             (job_id for console in looking for job_id in console.focus.job_ids),
             looking=bool(looking),
         )
+
+    async def hand_over(self, by: str, keys: Mapping[str, str]) -> wire.HandoverWritten:
+        from .handover_file import write_handover
+
+        return await write_handover(self.session, self._board, self.watcher, self.leftovers, by=by, keys=keys)
 
     async def close(self) -> None:
         await self.runner.close()
@@ -90,15 +99,15 @@ class Services:
         self.vaults.forget(entry.target_id)
         if entry.phase is Phase.SUCCEEDED:
             self.focus.made(entry.target_key, entry.target_id)
+            if entry.action == "delete-disk":
+                self.leftovers.forget_disk(entry.target_id)
+        self.leftovers.poke()
         self.watcher.poke()
 
     def _remember_how_long(self, entry: Entry) -> None:
-        """Of what goes back to a point. One of backup that nobody has read tells no tier: nothing is kept."""
+        """Of what goes back to a point: a restore says which tier it reads, a failover reads none."""
         if entry.phase is not Phase.SUCCEEDED or entry.duration_s is None or entry.ended_at is None:
             return
-        name, tier = entry.arguments.get("point", ""), ""
-        if name:
-            point = self.details.point(entry.target_id, name)
-            tier = restored_from(point) if point is not None else ""
+        tier = entry.arguments.get("tier", "")
         if tier or "point_id" in entry.arguments:
             self._history.restored(entry.id, entry.action, tier, entry.duration_s, entry.ended_at)

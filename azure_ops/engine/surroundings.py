@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..arm_ids import subscription_of
 from ..errors import RecoveryError
 from ..points import CRASH, consistency_of, crash_error
 
@@ -81,7 +82,7 @@ class Surroundings:
 
     async def secondary(self, item: FleetItem, faults: list[ErrorNote]) -> tuple[str, str]:
         """The secondary region, empty when there is none, and a line about it."""
-        from ..services import backup_secondary
+        from ..services import cross_region, restores
 
         if item.backup is None:
             return "", "Not backed up: nothing is copied to another region."
@@ -89,7 +90,12 @@ class Surroundings:
         read_at, region = self._regions.get(vault, (0.0, ""))
         if not read_at or time.monotonic() - read_at > GOOD_S:
             try:
-                region = await backup_secondary.secondary_region(self._session, item.backup.vault_id)
+                vault_now = await restores.read_vault(self._session, item.backup.vault_id)
+                if vault_now.cross_region:
+                    subscription = subscription_of(item.backup.vault_id)
+                    region = await cross_region.paired_region(self._session, subscription, vault_now.region)
+                else:
+                    region = ""
             except RecoveryError as problem:
                 faults.append(problem.note())
                 return "", "Whether the vault has a secondary region could not be read."
@@ -98,6 +104,11 @@ class Surroundings:
             name = item.backup.vault_name
             return "", f"Cross-region restore of {name} is off: no point can be restored elsewhere."
         return region, f"Points copied to {region}; a copy takes hours and holds the vault tier only."
+
+
+def in_region(point: RecoveryPoint, region: str) -> RecoveryPoint:
+    """A copy has the id of its original: the region tells them apart."""
+    return msgspec.structs.replace(point, id=f"{point.id}@{region}", secondary=True, region=region)
 
 
 def _is_warned_backup(job: Job, key: str) -> bool:

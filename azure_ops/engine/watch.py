@@ -95,6 +95,16 @@ class Watcher:
             self._tick_over.clear()
             await self._tick_over.wait()
 
+    @property
+    def has_ticked(self) -> bool:
+        return self._ticks_done > 0
+
+    async def ticked(self) -> None:
+        """Comes back when the fleet was read once."""
+        while not self.has_ticked:
+            self._tick_over.clear()
+            await self._tick_over.wait()
+
     def keep_hot(self, keys: Iterable[str]) -> None:
         """Rows whose overlay stands as long as they are in here."""
         self._hot = frozenset(keys)

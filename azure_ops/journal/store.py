@@ -161,6 +161,12 @@ class Journal:
         """Newest first."""
         return self._entries("ORDER BY created_at DESC LIMIT ?", (limit,))
 
+    def ended_of(self, actions: Sequence[str]) -> list[Entry]:
+        """Every one that there ever was of these actions and that has ended."""
+        marks, ended = ", ".join("?" * len(actions)), ", ".join("?" * len(ENDED))
+        condition = f"WHERE action IN ({marks}) AND phase IN ({ended}) ORDER BY created_at"
+        return self._entries(condition, (*actions, *ENDED))
+
     def durations_s(self, action: str, limit: int = 25) -> list[float]:
         """Of the newest operations of this kind that succeeded, in the service's time."""
         rows = self._read(

@@ -13,6 +13,7 @@ from ..model import (
     Job,
     JobKind,
     JobState,
+    ManagedDisk,
     PointDisk,
     PointSource,
     PowerState,
@@ -76,6 +77,24 @@ def disk(document: Document, lun: int | None) -> Disk:
         lun=lun,
         size_gb=whole(document, "diskSizeGB") or 0,
         sku=text(managed, "storageAccountType"),
+    )
+
+
+def managed_disk(document: Document) -> ManagedDisk:
+    """A disk's own document, which knows more of it than its VM does."""
+    properties = part(document, "properties")
+    disk_id = request_path(text(document, "id"))
+    return ManagedDisk(
+        id=disk_id,
+        name=text(document, "name") or name_of(disk_id),
+        location=text(document, "location"),
+        size_gb=whole(properties, "diskSizeGB") or 0,
+        sku=text(part(document, "sku"), "name"),
+        state=text(properties, "diskState"),
+        attached_to=text(document, "managedBy"),
+        created_at=moment(properties, "timeCreated"),
+        made_from=text(part(properties, "creationData"), "sourceResourceId"),
+        tags={str(key): str(value) for key, value in part(document, "tags").items()},
     )
 
 

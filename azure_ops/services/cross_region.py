@@ -21,13 +21,15 @@ from ..wire_values import Document, part, parts, text
 from .azure_failures import azure_errors
 from .backup_documents import machine_name, recovery_point
 from .backup_job_documents import backup_job
-from .backup_secondary import API_VERSION, LOCATIONS_API
 from .request_log import action_of, without_secrets
 from .restores import restore_point
 
 if TYPE_CHECKING:
     from .session import Session
 
+API_VERSION = "2021-11-15"
+"""A slash at the end of a path of the vault and this version ask the other region."""
+LOCATIONS_API = "2022-12-01"
 VERSION = {"api-version": API_VERSION}
 JOBS = "backupCrrJobs"
 _LOOK_BACK = timedelta(hours=1)

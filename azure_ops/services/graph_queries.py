@@ -99,6 +99,23 @@ REPLICATION_JOBS = f"""recoveryservicesresources
 | project id, properties"""
 
 
+UNATTACHED_DISKS = """resources
+| where type =~ 'microsoft.compute/disks' and isempty(managedBy)
+| where properties.diskState =~ 'Unattached'
+| project id, name, location, tags,
+    sku = sku.name,
+    size = properties.diskSizeGB,
+    state = properties.diskState,
+    created = properties.timeCreated,
+    source = properties.creationData.sourceResourceId
+| order by id asc"""
+
+POLICIES = f"""recoveryservicesresources
+| where type =~ '{_VAULTS}/backuppolicies'
+| project id, properties
+| order by id asc"""
+
+
 def networks(location: str) -> str:
     quoted = "".join(letter for letter in location if letter.isalnum())
     return f"""resources

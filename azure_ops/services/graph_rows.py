@@ -11,7 +11,17 @@ from typing import Any
 import msgspec
 
 from ..arm_ids import group_of, key_of, name_of, subscription_of, vault_of
-from ..model import Backup, Disk, DiskChoice, FleetItem, HealthNote, PowerState, Replication, Vault
+from ..model import (
+    Backup,
+    Disk,
+    DiskChoice,
+    FleetItem,
+    HealthNote,
+    ManagedDisk,
+    PowerState,
+    Replication,
+    Vault,
+)
 from ..wire_values import parse_moment
 from .backup_documents import disk_choice, health_notes, purged_at
 from .compute_documents import power_state
@@ -24,7 +34,7 @@ class _Row(msgspec.Struct, rename="camel", gc=False):
     """Rows live as long as their page, and hold no cycles: the garbage collector need not look at them."""
 
 
-class ManagedDisk(_Row, gc=False):
+class DiskOfVmRow(_Row, gc=False):
     id: Text = None
     storage_account_type: Text = None
 
@@ -34,7 +44,7 @@ class DiskRow(_Row, gc=False):
     lun: int | None = None
     os_type: Text = None
     size: float | None = msgspec.field(name="diskSizeGB", default=None)
-    managed_disk: ManagedDisk | None = None
+    managed_disk: DiskOfVmRow | None = None
 
 
 class ErrorRow(_Row, gc=False):
@@ -129,6 +139,18 @@ class VaultRow(_Row, gc=False):
     location: Text = None
 
 
+class DiskOfItsOwnRow(_Row, gc=False):
+    id: str
+    name: Text = None
+    location: Text = None
+    tags: dict[str, Any] | None = None
+    sku: Text = None
+    size: float | None = None
+    state: Text = None
+    created: Text = None
+    source: Text = None
+
+
 class NetworkRow(_Row, gc=False):
     id: str
     prefixes: list[str] | None = None
@@ -180,6 +202,20 @@ def _disks(row: VmRow) -> Iterator[Disk]:
                 size_gb=int(one.size or 0),
                 sku=one.managed_disk.storage_account_type or "",
             )
+
+
+def managed_disk(row: DiskOfItsOwnRow) -> ManagedDisk:
+    return ManagedDisk(
+        id=row.id,
+        name=row.name or name_of(row.id),
+        location=row.location or "",
+        size_gb=int(row.size or 0),
+        sku=row.sku or "",
+        state=row.state or "",
+        created_at=parse_moment(row.created),
+        made_from=row.source or "",
+        tags={str(key): str(value) for key, value in (row.tags or {}).items()},
+    )
 
 
 def backup(row: BackupRow) -> tuple[str, Backup] | None:

@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from ..arm_ids import group_of, name_of, subscription_of
-from ..errors import InvalidState, NotAllowed, NotFound, RecoveryError
+from ..errors import NotAllowed, NotFound, RecoveryError
 from ..model import Backup, FleetItem, Job, Option, Replication, Vault
 from . import backup, compute, graph_queries, graph_rows, jobs, site_recovery, vaults
 from .backup_documents import machine_name
 from .backup_job_documents import backup_job
 from .replication_jobs import replication_job
-from .resource_graph import read_rows
+from .resource_graph import GRAPH_REFUSED, read_rows
 
 if TYPE_CHECKING:
     from .session import Session
 
-GRAPH_REFUSED = (NotAllowed, NotFound, InvalidState)
-"""A policy, a missing right or a cloud without Resource Graph; other failures pass and are tried again."""
 JOBS_BACK = timedelta(hours=72)
 _AT_ONCE = 8
 """Vaults read at the same time where each has to be asked by itself."""

@@ -7,6 +7,7 @@ names its job when that has done its work.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from ..arm_ids import group_of, key_of, name_of, request_path, subscription_of, 
 from ..backup_policies import BackupPolicy, Guard, VaultSafety
 from ..engine.submitted import Submitted, first_answer, once, poll_url
 from ..wire_values import Document, text
+from . import graph_queries, graph_rows, inventory
 from .azure_failures import azure_errors
 from .backup import arguments_of, headers_of, item_title
 from .backup_policy_documents import guard, policy, vault_safety
+from .resource_graph import GRAPH_REFUSED, read_rows
 
 if TYPE_CHECKING:
     from .session import Session
@@ -46,6 +49,18 @@ async def list_policies(session: Session, vault_id: str) -> tuple[BackupPolicy, 
         pages = client.list(name_of(vault_id), group_of(vault_id), filter=VM_POLICIES)
         found = [policy(document) async for document in pages]
     return tuple(sorted((one for one in found if one), key=lambda one: one.name.lower()))
+
+
+async def every_policy(session: Session) -> tuple[BackupPolicy, ...]:
+    """Those for virtual machines, of all vaults."""
+    try:
+        rows = await read_rows(session, graph_queries.POLICIES, graph_rows.DocumentRow, "Backup policies")
+    except GRAPH_REFUSED:
+        vaults = await inventory.read_vaults(session)
+        of_vaults = await asyncio.gather(*(list_policies(session, vault.id) for vault in vaults))
+        return tuple(one for of_one in of_vaults for one in of_one)
+    found = [policy({"id": row.id, "properties": row.properties}) for row in rows]
+    return tuple(one for one in found if one)
 
 
 async def protecting_vault(session: Session, vm_id: str, location: str) -> str:

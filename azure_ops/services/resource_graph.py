@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from ..errors import InvalidState, NotAllowed, NotFound
 from .azure_failures import azure_errors
 from .request_log import GRAPH_ACTION
 
 if TYPE_CHECKING:
     from .session import Session
 
+GRAPH_REFUSED = (NotAllowed, NotFound, InvalidState)
+"""A policy, a missing right or a cloud without Resource Graph; other failures pass and are tried again."""
 PATH = "/providers/Microsoft.ResourceGraph/resources"
 API_VERSION = "2021-03-01"
 PAGE = 1000

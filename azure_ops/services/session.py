@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
     from ..cloud import CloudSettings
+    from .permissions import Granted
 
 SUBSCRIPTIONS_API = "2022-12-01"
 _ENABLED = ("Enabled", "Warned", "PastDue", "")
@@ -49,6 +50,8 @@ class Session:
         self.endpoint = settings.endpoint
         self.clock = ServiceClock()
         self.budget = Budget()
+        self.grants: dict[str, Granted] = {}
+        """By scope, as `permissions.py` keeps them."""
         self._on_request = on_request
         self._on_device_code = on_device_code
         self._network: Network | None = None

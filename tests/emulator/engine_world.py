@@ -98,6 +98,7 @@ class Told(EngineClient):
             lambda: (
                 names <= {name for name, source in self.sources.items() if source.read_at is not None}
                 and len(self.jobs) >= self.sources["jobs"].rows
+                and any(isinstance(message, wire.LeftoversTold) for message in self.messages)
             )
         )
 
@@ -162,6 +163,15 @@ class EngineWorld:
 
     def posts(self, request_id: str) -> list[dict[str, object]]:
         return [r for r in self.emulator.requests() if r["client_request_id"] == request_id]
+
+    async def goes_on(self, console: Told, id_: str, within_s: float = 60) -> Operation:
+        """Time passes until the operation has ended: a request that was held when its engine died may be
+        taken only after the next engine has begun to look for it."""
+        async with asyncio.timeout(within_s):
+            while not console.operations[id_].phase.ended:
+                self.emulator.advance(62)
+                await asyncio.sleep(0.3)
+        return console.operations[id_]
 
     @property
     def pids(self) -> set[int]:

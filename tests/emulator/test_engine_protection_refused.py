@@ -203,9 +203,7 @@ async def test_an_engine_killed_while_it_sends_looks_it_up(world: EngineWorld, a
     await console.until(lambda: id_ in console.operations)
     world.emulator.clear_faults()
     entry = next(entry for entry in world.entries() if entry.id == id_)
-    for _ in range(4):
-        world.emulator.advance(62)
-    (operation,) = await console.ended([id_], 60)
+    operation = await world.goes_on(console, id_)
     sent = world.posts(entry.request_id)
     assert len(sent) <= 1
     assert operation.phase is (Phase.SUCCEEDED if sent and sent[0]["status"] == 202 else Phase.NOT_SENT)

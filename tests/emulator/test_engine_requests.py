@@ -15,9 +15,10 @@ import pytest
 from azure_ops.actions import by_id
 from azure_ops.actions.spec import Context, Draft, Step
 from azure_ops.engine.details import read_item
+from azure_ops.errors import RecoveryError
 from azure_ops.journal.store import Entry
 from azure_ops.model import FleetItem, Plan, PlannedRequest, Risk
-from azure_ops.services import jobs
+from azure_ops.services import disks, jobs
 from azure_ops.services.session import Session
 
 from ..support import Emulator
@@ -181,3 +182,19 @@ async def test_a_cancellation_is_sent_as_planned(
     found = await cancel.find(context, entry)
     assert found is not None
     assert found.job_id == submitted.job_id
+
+
+async def test_a_deletion_is_sent_as_planned(session: Session, sent: Sent) -> None:
+    disk = await disks.read_disk(session, (await fleet(session))["web-01"].disks[0].id)
+    delete = by_id("delete-disk")
+    assert delete.why_not(disk) == "it is attached to web-01"
+    context, draft = await draft_of(session, "delete-disk", disk, {})
+    step = draft.steps[0]
+    entry = entry_of(session, "delete-disk", None, step)
+    assert delete.run is not None
+    assert delete.find is not None
+    with pytest.raises(RecoveryError, match="attached to VM"):
+        await delete.run(context, entry)
+    check_same(step.request, sent.pop())
+    assert sent == []
+    assert await delete.find(context, entry) is None

@@ -170,9 +170,10 @@ async def test_another_subscription_takes_disks_from_the_vault_alone(world: Engi
 
     settings = {"crossSubscriptionRestoreSettings": {"crossSubscriptionRestoreState": "Disabled"}}
     change_vault(world, recovery_vault(world, "rsv-weu"), {"properties": {"restoreSettings": settings}})
-    assert "where" not in await form_of(console, "restore-disks", vm.key)
+    labels = [one.label for one in (await form_of(console, "restore-disks", vm.key))["where"].options]
+    assert labels == ["westeurope, the subscription of the VM", "northeurope, the paired region"]
     refused = await console.plan("restore-disks", [vm.key], {"where": where, "group": group})
-    assert "no other region or subscription" in refused.refused[0]
+    assert "is not one of those that there are now" in refused.refused[0]
     assert len(sent(world)) == 1
 
 

@@ -19,9 +19,9 @@ from azure_ops.engine.submitted import Submitted
 from azure_ops.model import FleetItem, PointSource
 from azure_ops.services import (
     backup,
-    backup_secondary,
     compute,
     cross_region,
+    disks,
     graph_queries,
     graph_rows,
     inventory,
@@ -103,6 +103,10 @@ class Target:
             partial(compute.list_snapshots, session, item),
             partial(compute.read_snapshot_job, session, self.snapshot_id),
             partial(compute.find_snapshot, session, self.snapshot_id, "none"),
+            partial(disks.list_unattached, session),
+            partial(disks.read_disk, session, item.disks[0].id),
+            partial(disks.read_deletion, session, item.disks[0].id),
+            partial(disks.list_locks, session, item.subscription_id),
             partial(vaults.list_vaults, session),
             partial(vaults.read_vault, session, self.vault.id),
             partial(vaults.read_usage, session, self.vault.id),
@@ -129,9 +133,8 @@ class Target:
             partial(backup.find_job, session, vault_id, item.key, now, "none"),
             partial(backup.similar_jobs, session, vault_id, item.key, "Backup", now),
             partial(backup.job_of, session, vault_id, urlsplit(self.operation).path.rsplit("/", 1)[-1]),
-            partial(backup_secondary.secondary_region, session, vault_id),
-            partial(backup_secondary.list_secondary_points, session, item_id, "northeurope"),
             partial(protection.list_policies, session, vault_id),
+            partial(protection.every_policy, session),
             partial(protection.protecting_vault, session, item.id, item.location),
             partial(protection.read_safety, session, vault_id),
             partial(protection.read_guard, session, vault_id),
@@ -198,7 +201,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(17)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(18)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -215,6 +218,7 @@ class Target:
             partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
             partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
+            partial(disks.begin_delete, session, item.disks[0].id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(
                 cross_region.start, session, backup_id, {}, "northeurope", {"properties": {}}, **ours.pop()

@@ -17,7 +17,7 @@ from tests.support import Emulator
 from .pty_screen import PtyScreen
 
 BIG, SMALL = (160, 48), (80, 24)
-ON_A_VM = [action for action in ALL if action.target is not TargetKind.VAULT]
+ON_A_VM = [action for action in ALL if action.target not in (TargetKind.VAULT, TargetKind.DISK)]
 """What the menu of the main screen offers."""
 
 

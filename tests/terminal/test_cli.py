@@ -43,7 +43,10 @@ def in_terminal(folder: Path, *arguments: str, term: str = "xterm-256color", **m
     ("arguments", "said"),
     [
         (["--bogus"], "unrecognized arguments: --bogus"),
-        (["frobnicate"], "unknown command 'frobnicate'; known are emulator, engine, journal, doctor"),
+        (
+            ["frobnicate"],
+            "unknown command 'frobnicate'; known are emulator, engine, journal, handover, doctor",
+        ),
         (["--cloud", "mars"], "argument --cloud: invalid choice: 'mars'"),
         (["--cloud"], "argument --cloud: expected one argument"),
         (

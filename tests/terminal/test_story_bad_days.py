@@ -57,9 +57,8 @@ def test_a_reader_sees_all_and_is_refused_before_anything_is_sent(world: Emulato
         user.opens_fleet()
         user.finds("web-02")
         user.presses("B")
-        user.sees("Show the plan")
-        user.presses("enter")
-        user.sees("Microsoft.RecoveryServices", "not possible")
+        user.sees("Microsoft.RecoveryServices", "not possible", "Ask for Backup Operator on rsv-weu")
+        user.sees_no_more("Show the plan")
         user.presses("escape")
         assert world.requests() == []
         assert user.ends() == 0

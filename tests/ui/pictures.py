@@ -95,7 +95,8 @@ class Stage:
 
     async def fleet(self, name: str) -> None:
         """Every source read, the cursor on a VM and its details there."""
-        await self.until(lambda: self.app.state.complete and len(self.app.state.jobs) > 40)
+        state = self.app.state
+        await self.until(lambda: state.complete and len(state.jobs) > 40 and state.leftovers is not None)
         await self.pilot.press(":")
         await self.until_seen("Find anything")
         await self.pilot.press(*name)

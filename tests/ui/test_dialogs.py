@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from textual.app import App
 from textual.screen import Screen
 
+from azure_ops import wire
+from azure_ops.errors import RecoveryError
 from azure_ops.model import Check, CheckState, Field, Form, Option, Output, Plan, PlannedRequest, Risk
 from tui.screens.action_form import ActionForm, AskAgain
 from tui.screens.action_menu import ActionMenu, Entry
@@ -175,6 +178,44 @@ async def test_a_form_shows_what_was_answered_before() -> None:
     form = Form(fields=(Field(id="expires", label="Until", default="2026-09-01"),))
     found = await pressed(ActionForm("x", form, (), {"expires": "2020-13-45"}), "enter")
     assert found == [{"expires": "2020-13-45"}]
+
+
+MISSING = Check(label="Permissions on rsv", state=CheckState.FAILED, detail="missing: a/b/action", fix="Ask.")
+
+
+async def test_a_form_does_not_wait_for_the_early_checks() -> None:
+    never: asyncio.Future[wire.Prechecked] = asyncio.get_running_loop().create_future()
+    assert await pressed(ActionForm("x", FORM, early=never), "enter", *"ok", "enter") == [
+        {"point": "b", "comment": "ok"}
+    ]
+
+
+@pytest.mark.parametrize(("refused", "asks"), [((), True), (("web: missing",), False)])
+async def test_red_lines_that_come_later_take_the_form_away(refused: tuple[str, ...], *, asks: bool) -> None:
+    early: asyncio.Future[wire.Prechecked] = asyncio.get_running_loop().create_future()
+    app = Stage(ActionForm("x", FORM, early=early))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "being checked" in app.screen.query_one("#page", PageView).render().plain
+        early.set_result(wire.Prechecked(checks=(MISSING,), refused=refused))
+        await pilot.pause()
+        await pilot.pause()
+        page = app.screen.query_one("#page", PageView).render().plain
+        assert "missing: a/b/action" in page
+        assert "being checked" not in page
+        assert ("not possible" in page) is not asks
+        assert app.screen.query_one("#answer-0").region.height > 0 if asks else True
+        assert all(question.display is asks for question in app.screen.query(".question"))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.answers == ([] if asks else [None])
+
+
+async def test_early_checks_that_fail_are_said_and_no_hindrance() -> None:
+    early: asyncio.Future[wire.Prechecked] = asyncio.get_running_loop().create_future()
+    early.set_exception(RecoveryError("The engine is busy.", "Wait."))
+    found = await pressed(ActionForm("x", FORM, early=early), "enter", *"ok", "enter")
+    assert found == [{"point": "b", "comment": "ok"}]
 
 
 LED = Form(

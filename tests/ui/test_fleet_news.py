@@ -40,6 +40,7 @@ class Teller:
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
         self._greeted = asyncio.Event()
+        self.calls: list[wire.Request] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await wire.read_from_console(reader)
@@ -50,6 +51,7 @@ class Teller:
         self._greeted.set()
         while (message := await wire.read_from_console(reader)) is not None:
             if isinstance(message, wire.Call):
+                self.calls.append(message.request)
                 writer.write(wire.frame(wire.Reply(number=message.number, result=wire.Done())))
         writer.close()
 
@@ -73,6 +75,11 @@ class Teller:
             sources=sources,
         )
         self._writer.write(wire.frame(delta))
+
+    async def say(self, message: wire.Message) -> None:
+        await asyncio.wait_for(self._greeted.wait(), 10)
+        assert self._writer is not None
+        self._writer.write(wire.frame(message))
 
 
 @asynccontextmanager
@@ -110,7 +117,7 @@ async def test_first_rows_say_what_is_unread_and_the_whole_says_it_no_more() -> 
         await teller.tell(vm("a"), vm("b", open_test), read=(VM,), first=True)
         await until(pilot, app, "a", "backup", "… unread")
         assert app.console_screen.vms.shown_keys == ["a", "b"]
-        assert app.state.loose_ends == {"b"}
+        assert [end.target.key for end in app.state.loose_ends.all()] == ["b"]
         await teller.tell(vm("a"), read=(BACKUP,))
         await until(pilot, app, "a", "backup", "none ✖")
         assert cells(app, "a")["replication"] == "… unread"

@@ -6,11 +6,13 @@ import asyncio
 from typing import Any, ClassVar
 
 from textual import events
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from azure_ops.model import Risk
-from tui.key_order import KeysInOrder
+from tui.key_order import LOOK_S, KeysInOrder
 from tui.screens.confirm import ConfirmPlan, Consent
 
 from .test_dialogs import STYLES, plan
@@ -91,3 +93,29 @@ async def test_a_key_whose_widget_vanished_does_not_stop_those_behind_it() -> No
         await app.screen.query("Button").remove()
         burst(app, "escape")
         assert await answered(app, pilot) == [None]
+
+
+class Slow(KeysInOrder):
+    def compose(self) -> ComposeResult:
+        yield Busy(id="first")
+        yield Input(id="second")
+
+
+class Busy(Input):
+    async def _on_key(self, event: events.Key) -> None:
+        """It takes longer over a key than anybody waits between two looks."""
+        await asyncio.sleep(2 * LOOK_S)
+        await super()._on_key(event)
+
+
+async def test_a_slow_widget_does_not_change_the_order() -> None:
+    app = Slow()
+    async with app.run_test(size=(80, 24)) as pilot:
+        first, second = app.query_one("#first", Input), app.query_one("#second", Input)
+        first.focus()
+        await pilot.pause()
+        burst(app, "a", "tab", "b")
+        async with asyncio.timeout(10):
+            while not (first.value[1:] or second.value):
+                await pilot.pause(0.01)
+        assert (first.value, second.value) == ("a", "b")

@@ -130,7 +130,7 @@ def which(*points: RecoveryPoint, keys: dict[str, str] | None = None) -> WhichPo
 def taken(answers: list[Any]) -> tuple[str, str]:
     (answer,) = answers
     assert isinstance(answer, Taken)
-    return answer.action, answer.option.value
+    return answer.action, answer.options["point"].value
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,9 @@ async def test_snapshots_and_copies_say_what_takes_them() -> None:
     assert answers == []
     assert "made of the snapshots" in " ".join(seen.split())
     copy = backup("copy", 2, secondary=True, region="northeurope")
-    answers, _ = await pressed(which(copy), "V", "a")
-    assert taken(answers) == ("menu", "copy")
+    answers, _ = await pressed(which(copy), "V")
+    assert taken(answers) == ("restore-vm", "copy")
+    assert answers[0].options["where"].value == "region:northeurope"
 
 
 async def test_the_users_own_keys_hold_here_too() -> None:

@@ -13,7 +13,7 @@ from azure_ops import wire
 from azure_ops.actions.backup_now import consistency_checks
 from azure_ops.engine.history import History
 from azure_ops.engine.operations import end_line
-from azure_ops.engine.surroundings import told_why
+from azure_ops.engine.surroundings import in_region, told_why
 from azure_ops.model import (
     Backup,
     Details,
@@ -35,7 +35,6 @@ from azure_ops.model import (
 )
 from azure_ops.model import Field as FormField
 from azure_ops.services.backup_documents import recovery_point
-from azure_ops.services.backup_secondary import in_region, paired
 from tui.flows import offering
 from tui.screens.details import details_page
 from tui.screens.point_details import gap_page, point_page
@@ -139,15 +138,6 @@ def test_a_copy_in_the_other_region_is_a_point_of_its_own() -> None:
     copy = in_region(found, "northeurope")
     assert copy.id != found.id
     assert (copy.name, copy.secondary, copy.region) == ("12", True, "northeurope")
-
-
-@pytest.mark.parametrize(
-    ("home", "wanted"),
-    [("westeurope", "northeurope"), ("lonely", "its paired region"), ("unknown", "its paired region")],
-)
-def test_the_paired_region(home: str, wanted: str) -> None:
-    pair = {"name": "westeurope", "metadata": {"pairedRegion": [{"name": "northeurope"}]}}
-    assert paired({"value": [pair, {"name": "lonely", "metadata": {}}]}, home) == wanted
 
 
 # meaning ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from azure_ops.model import (
     Job,
     JobKind,
     JobState,
+    ManagedDisk,
     Subscription,
     Vault,
     VaultUsage,
@@ -118,6 +119,7 @@ def test_every_kind_of_target_is_told_apart() -> None:
         Job(id="j", kind=JobKind.BACKUP, operation="Backup", state=JobState.RUNNING),
         READ,
         Subscription(id="/subscriptions/s"),
+        ManagedDisk(id="/d", name="d"),
     ]
     assert [kind_of(target) for target in targets] == list(KINDS.values())
     for action in (vault_storage.CHANGE_REDUNDANCY, vault_storage.CROSS_REGION_RESTORE):

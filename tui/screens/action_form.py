@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -13,7 +13,9 @@ from textual.events import DescendantFocus
 from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static
 
-from azure_ops.model import Check, Field, Form
+from azure_ops import wire
+from azure_ops.errors import RecoveryError
+from azure_ops.model import Check, CheckState, Field, Form
 from widgets.choices import CheckList, Choice, Choices
 from widgets.page import Page
 from widgets.plain_text import plain, visible
@@ -42,20 +44,28 @@ class ActionForm(Dialog[dict[str, str] | AskAgain]):
         checks: tuple[Check, ...] = (),
         answers: Mapping[str, str] = MappingProxyType({}),
         at: str = "",
+        early: Awaitable[wire.Prechecked] | None = None,
     ) -> None:
-        """`answers` stand in place of the form's own defaults, as far as they are still offered."""
+        """`answers` stand in place of the form's own defaults, as far as they are still offered; `early`
+        comes while it is being filled in."""
         ticks = "space in or out · " if any(field.many for field in form.fields) else ""
         super().__init__(title, f"↑↓ choose · {ticks}tab next · enter on · esc back")
         given = (_with_answer(field, answers.get(field.id)) for field in form.fields)
         self.form = replace(form, fields=tuple(given))
         self.checks = checks
         self._at = next((n for n, field in enumerate(form.fields) if field.id == at), 0)
+        self.refused: tuple[str, ...] = ()
+        self._more = early
+        self._waits = early is not None
 
     def page(self) -> Page:
-        page = Page()
-        if self.checks:
-            page.heading("Checked just now")
-            check_lines(page, self.checks)
+        page = refusal_page(self.refused, self.checks)
+        if self._waits:
+            page.bullet(
+                "permissions and more are being checked; the form can be filled in meanwhile",
+                "…",
+                "$text-muted",
+            )
         return page
 
     def body(self) -> list[Widget]:
@@ -65,8 +75,27 @@ class ActionForm(Dialog[dict[str, str] | AskAgain]):
         return [button_row(Button("Cancel", id="cancel"), _on())]
 
     def on_mount(self) -> None:
-        self.query_one("#page").display = bool(self.checks)
+        self.query_one("#page").display = bool(self.checks) or self._waits
         self.query_one(f"#answer-{self._at}").focus()
+        if self._more is not None:
+            self.run_worker(self._hear(self._more), group="early", exit_on_error=False)
+
+    async def _hear(self, early: Awaitable[wire.Prechecked]) -> None:
+        """Red lines take the form away: no answer would do."""
+        try:
+            told = await early
+        except RecoveryError as problem:
+            told = wire.Prechecked(checks=(_unknown(problem),))
+        self._waits = False
+        self.checks, self.refused = (*self.checks, *told.checks), told.refused
+        self.show_page(self.page())
+        self.query_one("#page").display = bool(self.checks)
+        if self.refused:
+            self.query(".question").set(display=False)
+            self.query_one("#on", Button).display = False
+            self.query_one("#hints", Static).update(plain("enter or esc back"))
+            self.query_one("#cancel", Button).focus()
+        self.call_after_refresh(self._fit)
 
     def answers(self) -> dict[str, str]:
         return {field.id: self._answer(number, field) for number, field in enumerate(self.form.fields)}
@@ -113,7 +142,7 @@ class ActionForm(Dialog[dict[str, str] | AskAgain]):
             self.dismiss(None)
 
     def _finish(self) -> None:
-        if self._asks_again(0):
+        if self.refused or self._asks_again(0):
             return
         answers = self.answers()
         for number, field in enumerate(self.form.fields):
@@ -122,6 +151,33 @@ class ActionForm(Dialog[dict[str, str] | AskAgain]):
                 self.notify(f"{visible(field.label)} is needed.", severity="warning", markup=False)
                 return
         self.dismiss(answers)
+
+
+def refusal_page(refused: tuple[str, ...], checks: tuple[Check, ...]) -> Page:
+    """Why not, if anything is in the way, and what was looked at."""
+    page = Page()
+    for reason in refused:
+        page.bullet(reason, sign="✖ not possible:", style="bold $text-error")
+    if checks:
+        page.heading("Checked just now")
+        check_lines(page, _briefly(checks))
+    return page
+
+
+def _briefly(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """What is well takes one line: the questions are to stay in sight."""
+    well = [check for check in checks if check.state is CheckState.OK and not check.detail]
+    if len(well) < 2:
+        return checks
+    labels = "; ".join(check.label for check in well)
+    return (
+        *(check for check in checks if check not in well),
+        Check(label=labels, state=CheckState.OK),
+    )
+
+
+def _unknown(problem: RecoveryError) -> Check:
+    return Check(label="Permissions", state=CheckState.UNKNOWN, detail=problem.title, fix=problem.hint)
 
 
 def _with_answer(field: Field, answer: str | None) -> Field:

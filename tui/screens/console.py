@@ -49,7 +49,8 @@ DETAILS_GOOD_S = 60.0
 TICK_S = 2.0
 """Times are counted anew; nothing is written when they read the same."""
 IN_TABLES = frozenset({"down", "up", "top", "bottom", "open", "mark", "sort", "next-pane", "previous-pane"})
-COMMANDS = [key.id for key in TABLE if key.id not in ACTION_IDS and key.id not in IN_TABLES]
+ELSEWHERE = frozenset({"end-loose-end"})
+COMMANDS = [key.id for key in TABLE if key.id not in {*ACTION_IDS, *IN_TABLES, *ELSEWHERE}]
 
 
 class ConsoleScreen(Screen[None]):
@@ -389,6 +390,7 @@ class ConsoleScreen(Screen[None]):
 
     def _tick(self) -> None:
         if self.is_current and self.console_app.state.complete:
+            self.console_app.state.loose_ends.tick()
             if monotonic() - self._details_asked > DETAILS_GOOD_S and not self.console_app.state.paused:
                 self.load_details()
             with self.app.batch_update():

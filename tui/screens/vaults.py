@@ -225,8 +225,10 @@ class VaultsScreen(Screen[None]):
                 self._refresh()
             case "menu":
                 commands.menu_of(OF_VAULTS, self.targets)
-            case "palette" | "help":
-                commands.run(id)
+            case "palette":
+                commands.palette_for(self._go)
+            case "help":
+                commands.help()
             case "quit":
                 await self.console_app.action_quit()
             case "details":
@@ -237,6 +239,17 @@ class VaultsScreen(Screen[None]):
                 commands.copy_id(vault.id)
             case "portal" if vault is not None:
                 commands.portal_of(vault.id)
+
+    def _go(self, kind: str, id: str) -> None:
+        """Found by the palette. What is of the fleet's screen leads back there."""
+        if kind == "action" and actions()[id] in OF_VAULTS:
+            self.action_act(id)
+        elif kind == "vault":
+            self.go_to(id)
+        else:
+            if kind != "operation":
+                self.dismiss(None)
+            self.console_app.console_screen.commands.go(kind, id)
 
     def _details(self) -> None:
         if self.vault is not None:

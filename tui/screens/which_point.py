@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 from azure_ops import points as meaning
+from azure_ops.actions.restore_places import REGION
 from azure_ops.model import Details, Option, PointSource, RecoveryPoint
 from azure_ops.recommend import Advice, Choice, recommend
 from widgets.ages import here, zone_name
@@ -36,8 +37,8 @@ class Taken(msgspec.Struct, frozen=True):
 
     action: str
     point: RecoveryPoint
-    option: Option
-    """The point as a form's choice."""
+    options: dict[str, Option]
+    """What stands in the form then, by field id: the point, and of a copy the region that has it."""
 
 
 class WhichPoint(Dialog[Taken]):
@@ -120,7 +121,7 @@ class WhichPoint(Dialog[Taken]):
         if id not in _actions(choice.point):
             self.notify(_why_not(choice.point, self._keys), severity="warning", markup=False)
             return
-        self.dismiss(Taken(id, choice.point, option_of(choice.point)))
+        self.dismiss(Taken(id, choice.point, options_of(choice.point)))
 
     def action_look(self, id: str) -> None:
         from .dialog import Message
@@ -131,14 +132,14 @@ class WhichPoint(Dialog[Taken]):
             self.app.push_screen(Message(f"A recovery point of {visible(self._details.item.name)}", page))
 
 
-def option_of(point: RecoveryPoint) -> Option:
+def options_of(point: RecoveryPoint) -> dict[str, Option]:
     """As the forms name points: backups by name, replication points by id."""
     by_name = point.source is PointSource.BACKUP
-    return Option(
-        value=point.name if by_name else point.id,
-        label=f"{point.taken_at:%Y-%m-%d %H:%M} UTC  {point.consistency}",
-        note="as recommended",
-    )
+    label = f"{point.taken_at:%Y-%m-%d %H:%M} UTC  {point.consistency}"
+    options = {"point": Option(value=point.name if by_name else point.id, label=label, note="as recommended")}
+    if point.secondary:
+        options["where"] = Option(value=REGION + point.region, label=f"{point.region}, the paired region")
+    return options
 
 
 def _actions(point: RecoveryPoint) -> tuple[str, ...]:
@@ -147,7 +148,7 @@ def _actions(point: RecoveryPoint) -> tuple[str, ...]:
         return ()
     if point.source is PointSource.REPLICATION:
         return FAILOVERS
-    return ("menu",) if point.secondary else RESTORES
+    return RESTORES
 
 
 def _why_not(point: RecoveryPoint, keys: KeyTable) -> str:
@@ -155,8 +156,6 @@ def _why_not(point: RecoveryPoint, keys: KeyTable) -> str:
         return "No key restores disk snapshots: make disks of them and attach them by hand."
     if point.source is PointSource.REPLICATION:
         return f"A replication point is taken by a failover ({keys.shown('failover')})."
-    if point.secondary:
-        return f"The point lies in {point.region}: the menu ({keys.shown('menu')}) says what restores it."
     return "A backup point is restored, not failed over to."
 
 

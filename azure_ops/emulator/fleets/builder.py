@@ -22,7 +22,14 @@ from ..records.compute import (
     VirtualMachine,
     VirtualNetwork,
 )
-from ..records.tenancy import BLOB_CONTRIBUTOR, TENANT_ID_FACT, ResourceGroup, RoleAssignment, Subscription
+from ..records.tenancy import (
+    BLOB_CONTRIBUTOR,
+    TENANT_ID_FACT,
+    ManagementLock,
+    ResourceGroup,
+    RoleAssignment,
+    Subscription,
+)
 from ..world import World
 
 
@@ -78,6 +85,11 @@ class Builder:
         if self.store.find(ResourceGroup, group_id) is None:
             self.store.save(ResourceGroup(id=group_id, location=location, tags=tags))
         return group_id
+
+    def lock(self, scope: str, name: str, notes: str) -> None:
+        """Nothing at or below the scope can be deleted."""
+        lock_id = f"{scope}/providers/Microsoft.Authorization/locks/{name}"
+        self.store.save(ManagementLock(id=lock_id, level="CanNotDelete", notes=notes))
 
     def network(
         self, group_id: str, name: str, location: str, prefix: str, subnets: tuple[str, ...] = ("default",)

@@ -143,6 +143,7 @@ def seed(world: World) -> None:
     europe = _road(fleet, production, neu, ("westeurope", "weu", "10.1"), ("northeurope", "neu", "10.2"))
     america = _road(fleet, production, weu, ("eastus", "eus", "10.3"), ("westus", "wus", "10.4"))
     _people(fleet, production, "westeurope", "weu", WEST_EUROPE, weu, europe)
+    builder.lock(f"{production}/resourceGroups/rg-data-weu", "keep-data", "Nobody deletes what data lies on.")
     _people(fleet, production, "northeurope", "neu", NORTH_EUROPE, neu, None)
     _people(fleet, production, "eastus", "eus", EAST_US, None, america)
     builder.network(builder.group(development, "rg-network-dev", "eastus"), "vnet-dev-eus", "eastus", "10.9")

@@ -1,4 +1,5 @@
-"""Managed disks and snapshots as documents, and reading them. Taking and deleting: `compute_snapshots`."""
+"""Managed disks and snapshots as documents, and reading them. Taking and deleting:
+`compute_snapshots`, `compute_deletions`."""
 
 from __future__ import annotations
 

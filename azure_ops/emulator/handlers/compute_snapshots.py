@@ -1,4 +1,4 @@
-"""Taking and deleting snapshots. A snapshot holds its disk's content of the moment the PUT came in; the
+"""Taking snapshots. A snapshot holds its disk's content of the moment the PUT came in; the
 operation that follows takes a second or two whatever the size."""
 
 from __future__ import annotations
@@ -150,26 +150,4 @@ def snapshot_taken(world: World, event: Event) -> None:
     error = world.failure_at("Snapshot", snapshot.source_disk_id, 1)
     snapshot.provisioning_state = "Failed" if error else "Succeeded"
     world.store.save(snapshot)
-    end_operation(world, operation, error)
-
-
-@ROUTES.delete(GROUP + "/snapshots/{name}", action="Microsoft.Compute/snapshots/delete")
-def delete_snapshot(ctx: Context) -> Answer:
-    snapshot_id = resource_id(ctx, "Microsoft.Compute/snapshots", ctx.params["name"])
-    snapshot = ctx.world.store.find(Snapshot, snapshot_id)
-    if snapshot is None:
-        return Answer(204)
-    headers = start_operation(ctx, snapshot, 1.5, "compute.snapshot_deleted", snapshot_id=snapshot.id)
-    return Answer(202, None, headers)
-
-
-@happens("compute.snapshot_deleted")
-def snapshot_deleted(world: World, event: Event) -> None:
-    operation = operation_of(world, event)
-    if operation is None:
-        return
-    snapshot = world.store.find(Snapshot, event.payload["snapshot_id"])
-    error = world.failure_at("DeleteSnapshot", event.payload["snapshot_id"], 1)
-    if snapshot is not None and error is None:
-        world.store.delete(snapshot)
     end_operation(world, operation, error)

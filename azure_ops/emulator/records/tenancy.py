@@ -40,6 +40,18 @@ class ResourceGroup(Record):
     managed_by: str | None = None
 
 
+class ManagementLock(Record):
+    """`id` is `{scope}/providers/Microsoft.Authorization/locks/{name}`; it holds for all below its scope."""
+
+    level: str
+    """`CanNotDelete` or `ReadOnly`."""
+    notes: str = ""
+
+    @property
+    def scope(self) -> str:
+        return self.id.rsplit("/providers/Microsoft.Authorization/locks/", 1)[0]
+
+
 class RoleAssignment(Record, kw_only=True):
     """`id` is `{scope}/providers/Microsoft.Authorization/roleAssignments/{guid}`. Those who sign in have
     their roles in `roles.py`; this is what other principals were given, such as a vault's identity."""
@@ -59,4 +71,4 @@ BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 """Storage Blob Data Owner."""
 
-KINDS: list[type[Record]] = [Subscription, ResourceGroup, RoleAssignment]
+KINDS: list[type[Record]] = [Subscription, ResourceGroup, ManagementLock, RoleAssignment]

@@ -1,0 +1,127 @@
+"""Loose ends of a row of the fleet: its replication and its backup. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from ..model import Backup, FleetItem, Job, Leftovers, Operation, Phase, Replication
+from .kinds import Kind, LooseEnd, loose_end, span, unpriced
+
+LATE_BY = timedelta(hours=4)
+"""A backup may begin and run so long after its schedule's time before it is called stale."""
+
+
+def of_row(
+    item: FleetItem, promises: Mapping[str, int], begun: Mapping[str, datetime], now: datetime
+) -> list[LooseEnd]:
+    found = []
+    if item.replication is not None:
+        found += _of_replication(item, item.replication)
+    if item.backup is not None:
+        found += _of_backup(item, item.backup, promises, begun.get(item.key), now)
+    return found
+
+
+def _of_replication(item: FleetItem, replication: Replication) -> list[LooseEnd]:
+    there = replication.recovery_region or "the other region"
+
+    def end(kind: Kind, what: str, since: datetime | None, action: str, **more: object) -> LooseEnd:
+        return loose_end(
+            kind, item, item.key, name=item.name, what=what, since=since, action=action,
+            arm_id=replication.item_id, vault=replication.vault_name, **more,
+        )  # fmt: skip
+
+    if replication.allows("TestFailoverCleanup"):
+        name = replication.test_vm_name or "the test machine"
+        return [
+            end(
+                Kind.TEST_OPEN,
+                f"its test failover stands: {name} runs in {there}",
+                replication.last_test_failover_at,
+                "clean-up-test-failover",
+                costs=unpriced(replication.recovery_vm_size or "a running machine", "and its disks"),
+            )
+        ]
+    if replication.allows("Commit"):
+        return [
+            end(
+                Kind.FAILOVER_UNCOMMITTED,
+                f"it runs in {there}, its failover is not committed",
+                replication.last_failover_at,
+                "commit-failover",
+                costs=unpriced("the points that are kept for another choice"),
+            )
+        ]
+    if replication.active_location == "Recovery" and not replication.current_scenario:
+        return [
+            end(
+                Kind.NOT_REPROTECTED,
+                f"it runs in {there} and nothing replicates it",
+                replication.last_failover_at,
+                "",
+                way_out="re-protect it in the portal: there is no key for it yet",
+            )
+        ]
+    return []
+
+
+def _of_backup(
+    item: FleetItem, backup: Backup, promises: Mapping[str, int], begun: datetime | None, now: datetime
+) -> list[LooseEnd]:
+    def end(kind: Kind, what: str, since: datetime | None, action: str, **more: object) -> LooseEnd:
+        return loose_end(
+            kind, item, item.key, name=item.name, what=what, since=since, action=action,
+            arm_id=backup.item_id, vault=backup.vault_name, **more,
+        )  # fmt: skip
+
+    gone = "" if item.exists else "; the VM itself is gone"
+    again = "backup-now" if item.exists else "stop-protection"
+    points = unpriced("the storage of its points")
+    if backup.soft_deleted:
+        left = (
+            f"gone for good in {span(backup.purged_at - now)}" if backup.purged_at else "kept for some days"
+        )
+        return [
+            end(
+                Kind.SOFT_DELETED, f"its backups are deleted, {left}{gone}", None, "undelete-backups",
+                until=backup.purged_at,
+            )
+        ]  # fmt: skip
+    if backup.stopped:
+        what = f"its protection is stopped, its points are kept{gone}"
+        action = "resume-protection" if item.exists else "delete-backups"
+        return [end(Kind.STOPPED, what, backup.last_backup_at, action, costs=points)]
+    every_s = promises.get(f"{backup.vault_id}/backupPolicies/{backup.policy_name}".lower())
+    if backup.last_point_at is None:
+        waits = begun is not None and now - begun < timedelta(seconds=every_s or 86400) + LATE_BY
+        if waits and backup.last_status.lower() != "failed":
+            return []
+        what = f"it is protected, but there is no recovery point ({backup.protection_state}){gone}"
+        return [end(Kind.NO_POINT, what, begun, again)]
+    if backup.last_status.lower() == "failed":
+        why = f": {backup.notes[0].message}" if backup.notes else ""
+        what = f"its last backup failed{gone}{why}"
+        return [end(Kind.BACKUP_FAILED, what, backup.last_backup_at or backup.last_point_at, again)]
+    if every_s and now - backup.last_point_at > timedelta(seconds=every_s) + LATE_BY:
+        what = f"{backup.policy_name} promises a point every {span(timedelta(seconds=every_s))}{gone}"
+        return [end(Kind.BACKUP_STALE, what, backup.last_point_at, again)]
+    return []
+
+
+def promises_of(leftovers: Leftovers) -> dict[str, int]:
+    """Seconds by the policy's id in lower case."""
+    return {one.policy_id.lower(): one.every_s for one in leftovers.schedules}
+
+
+def protection_begun(jobs: Iterable[Job], operations: Iterable[Operation]) -> dict[str, datetime]:
+    """When a VM's protection was set up, as far as somebody told: by its key."""
+    found: dict[str, datetime] = {}
+    for job in jobs:
+        if job.operation == "ConfigureBackup" and job.target_key and job.started_at:
+            found[job.target_key] = max(job.started_at, found.get(job.target_key, job.started_at))
+    for one in operations:
+        at = one.service_created_at
+        if one.action in ("protect", "resume-protection") and one.phase is Phase.SUCCEEDED and at:
+            found[one.target_key] = max(at, found.get(one.target_key, at))
+    return found
