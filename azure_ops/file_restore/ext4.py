@@ -237,6 +237,8 @@ def _replayed(layout: Layout, banners: list[str]) -> Layout:
             f"The journal was not replayed ({exc}): the last changes before this point may be missing."
         )
         return layout
+    if replay.is_torn:
+        banners.append("The journal ends with a damaged transaction; it and what follows are left out.")
     if replay.fast_commits:
         banners.append(
             "The journal ends with fast commits, which are not replayed: the last seconds are missing."

@@ -25,6 +25,8 @@ _FAST_COMMIT_HEAD = 9
 class Replay:
     transactions: int = 0
     blocks: dict[int, bytes | int] = field(default_factory=dict)
+    is_torn: bool = False
+    """It ends with a transaction whose checksum does not fit; that one is left out."""
     fast_commits: bool = False
     """The journal holds fast commits after its last transaction; these are not replayed."""
 
@@ -74,12 +76,14 @@ class Journal:
                 break
             if kind == _DESCRIPTOR:
                 if not self._tail_fits(raw):
+                    result.is_torn = True
                     break
                 for tag in self._tags(raw):
                     at, count = self._next(at), count + 1
                     pending.append((sequence, at, tag))
             elif kind == _COMMIT:
                 if not self._commit_fits(raw):
+                    result.is_torn = True
                     break
                 committed += pending
                 for block in pending_revokes:
@@ -89,6 +93,7 @@ class Journal:
                 sequence = sequence + 1 & 0xFFFFFFFF
             elif kind == _REVOKE:
                 if not self._tail_fits(raw):
+                    result.is_torn = True
                     break
                 pending_revokes += self._revokes(raw)
             else:

@@ -48,7 +48,8 @@ def replayed(layout: Layout, banners: list[str]) -> Layout:
         ends = _ends(log)
         if ends is None:
             return layout
-        result = Replay(layout, log.start, log.sectors).run(*ends)
+        replay = Replay(layout, log.start, log.sectors)
+        result = replay.run(*ends)
         new = Layout(OverlaidDevice(layout.device, _SECTOR, result.sectors)) if result.sectors else layout
     except (Damaged, NotReadable, struct.error) as exc:
         banners.append(
@@ -61,6 +62,8 @@ def replayed(layout: Layout, banners: list[str]) -> Layout:
             "The point was taken while the file system was in use; its log "
             f"({result.transactions:,} transactions) is replayed in memory."
         )
+    if replay.is_torn:
+        banners.append("The log ends with records that were not written whole; they are left out.")
     return new
 
 

@@ -52,6 +52,16 @@ class _Item:
         return int(struct.unpack_from("<H", self.regions[0])[0])
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Of a record in the log, in sectors; the length of its data in bytes."""
+
+    sector: int
+    heads: int
+    count: int
+    length: int
+
+
 @dataclass
 class Replayed:
     sectors: dict[int, bytes | int] = field(default_factory=dict)
@@ -64,6 +74,8 @@ class Replay:
         self._start = start
         self._sectors = sectors
         self._uuid = layout.meta_uuid
+        self.is_torn = False
+        """The last records were not written whole; they are left out, as the kernel does."""
         self._new: dict[int, bytes] = {}
         self._cancelled: dict[tuple[int, int], int] = {}
         self._freed: dict[int, int] = {}
@@ -104,47 +116,58 @@ class Replay:
             parts.append(device.read(self._start, (count - first) * SECTOR))
         return b"".join(parts)
 
-    def _records(self, tail: int, head: int) -> Iterator[tuple[int, bytes, int, bytes, bytes]]:
-        """(sectors still to come, header, number of its operations, data with cycles put back, raw data)."""
+    def _places(self, tail: int, head: int) -> list[_Place]:
         left = (head - tail) % self._sectors
         at = tail
+        found = []
         while left > 0:
             header = self._bytes(at, 1)
             magic, _, version, length = struct.unpack_from(">IIII", header)
             if magic != RECORD_MAGIC or length > 1 << 20:
-                raise Damaged("a record of the log is damaged")
+                raise Damaged("a record of it is damaged")
             size = struct.unpack_from(">I", header, 320)[0]
             heads = max(1, -(-size // 32768)) if version & 2 else 1
             count = -(-length // SECTOR)
-            header = self._bytes(at, heads)
-            raw = self._bytes(at + heads, count) if count else b""
             if heads + count > left:
-                raise Damaged("the log ends within a record")
-            data = bytearray(raw)
-            for number in range(count):
-                block, place = divmod(number, 64)
-                word = 44 + 4 * place if block == 0 else block * SECTOR + 4 + 4 * place
-                data[number * SECTOR : number * SECTOR + 4] = header[word : word + 4]
+                raise Damaged("it ends within a record")
+            found.append(_Place(at, heads, count, length))
             at, left = at + heads + count, left - heads - count
-            yield left, header, struct.unpack_from(">I", header, 40)[0], bytes(data[:length]), raw[:length]
+        return found
+
+    def _record(self, place: _Place) -> tuple[bytes, bytes, bytes]:
+        """Header, data with the sectors' first words put back, and data as it is on the disk."""
+        header = self._bytes(place.sector, place.heads)
+        raw = self._bytes(place.sector + place.heads, place.count) if place.count else b""
+        data = bytearray(raw)
+        for number in range(place.count):
+            block, within = divmod(number, 64)
+            word = 44 + 4 * within if block == 0 else block * SECTOR + 4 + 4 * within
+            data[number * SECTOR : number * SECTOR + 4] = header[word : word + 4]
+        return header, bytes(data[: place.length]), raw[: place.length]
 
     def _committed(self, tail: int, head: int) -> Iterator[tuple[int, list[list[bytes]]]]:
         running: dict[int, _Transaction] = {}
         whole = (head - tail) % self._sectors * SECTOR <= _CHECKED_FULLY
-        for left, header, operations, data, raw in self._records(tail, head):
-            if (whole or left <= _CHECKED_AT_END * 128) and not _is_whole(header, raw):
+        places = self._places(tail, head)
+        for number, place in enumerate(places):
+            header, data, raw = self._record(place)
+            is_late = number >= len(places) - _CHECKED_AT_END
+            if (whole or is_late) and not _is_whole(header, raw):
+                if not is_late:
+                    raise Damaged("a record of it is damaged")
                 # Torn at the moment of the snapshot: nothing after it counts.
+                self.is_torn = True
                 return
             lsn = struct.unpack_from(">Q", header, 16)[0]
             at = 0
-            for _ in range(operations):
+            for _ in range(struct.unpack_from(">I", header, 40)[0]):
                 if at + 12 > len(data):
-                    raise Damaged("an operation of the log is cut short")
+                    raise Damaged("an operation of it is cut short")
                 identity, length, _, flags = struct.unpack_from(">IIBB", data, at)
                 body = data[at + 12 : at + 12 + length]
                 at += 12 + length
                 if len(body) < length:
-                    raise Damaged("an operation of the log is cut short")
+                    raise Damaged("an operation of it is cut short")
                 if flags & _UNMOUNT:
                     continue
                 if flags & _COMMIT:

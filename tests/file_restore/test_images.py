@@ -107,3 +107,26 @@ async def test_paths_are_followed_within_the_file_system_only(image: Image) -> N
             for entry in part.entries
         ]  # fmt: skip
         assert b"\xff\xfe not utf-8" in [entry.name for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("name", "magic", "block", "text"),
+    [
+        ("busy.img", b"\xfe\xed\xba\xbe", 512, "not written whole"),
+        ("crashed.img", b"\xc0\x3b\x39\x98\0\0\0\2", 1024, "damaged transaction"),
+    ],
+)
+async def test_a_torn_journal_is_said(
+    image: Image, tmp_path: Path, name: str, magic: bytes, block: int, text: str
+) -> None:
+    """A byte is changed in what was written last: the last record of XFS, each commit of ext4."""
+    raw = bytearray(image(name).read_bytes())
+    places = [at for at in range(0, len(raw), block) if raw.startswith(magic, at)]
+    # Behind the head of a log of XFS come stamps: records without operations.
+    written = [at for at in places if any(raw[at + 40 : at + 44])]
+    for at in written[-1:] if name == "busy.img" else places:
+        raw[at + 50] ^= 1
+    torn = tmp_path / name
+    torn.write_bytes(raw)
+    info, _, _ = await read_facts([torn], "disk0")
+    assert [banner for banner in info.banners if text in banner]
