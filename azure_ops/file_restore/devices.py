@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from .damage import Damaged
 from .entries import BYTES, ZEROS, Range, Run
-from .problems import Damaged
 
 
 class Device(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from . import ext4_blocks, ext4_xattrs
+from .damage import Damaged, NotReadable
 from .devices import Device, OverlaidDevice
 from .entries import BYTES, KIND_OF_TYPE, Entry, FileSystemInfo, Kind, Run
 from .ext4_layout import (
@@ -24,7 +25,6 @@ from .ext4_layout import (
 )  # fmt: skip
 from .file_system import LONGEST_TARGET, Content, Name, check_name, on_disks, read_runs
 from .jbd2 import Journal
-from .problems import Damaged, NotReadable
 
 ROOT = 2
 _KINDS: dict[int, Kind] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from .damage import Damaged
 from .ext4_layout import EXTENTS, Inode, Layout
-from .problems import Damaged
 
 _MAGIC = 0xF30A
 _UNWRITTEN = 32768

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .damage import Damaged, NotReadable
 from .devices import Device
-from .problems import Damaged, NotReadable
 
 INCOMPAT_RECOVER = 0x4
 INCOMPAT_FILETYPE = 0x2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from .problems import Damaged
+from .damage import Damaged
 
 _MAGIC = 0xEA020000
 _PREFIX = {

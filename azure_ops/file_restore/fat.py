@@ -6,10 +6,10 @@ import struct
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from .damage import Damaged
 from .devices import Device, shifted
 from .entries import Entry, FileSystemInfo, Kind, Run
 from .file_system import Content, Name, check_name, read_runs
-from .problems import Damaged
 
 ROOT = 0
 _READ_ONLY, _HIDDEN, _SYSTEM, _LABEL, _DIRECTORY, _LONG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x0F

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
+from .damage import Damaged
 from .devices import Device, shifted
 from .entries import BYTES, ZEROS, Entry, FileSystemInfo, Kind, Run
-from .problems import Damaged
 
 LONGEST_TARGET = 64 * 1024
 

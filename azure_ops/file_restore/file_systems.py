@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from .damage import NotReadable
 from .devices import Device
 from .ext4 import Ext4
 from .fat import Fat
 from .file_system import FileSystem
 from .ntfs import Ntfs
-from .problems import NotReadable
 from .xfs import Xfs
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .crc32c import crc32c
-from .problems import Damaged, NotReadable
+from .damage import Damaged, NotReadable
 
 MAGIC = 0xC03B3998
 _DESCRIPTOR, _COMMIT, _SUPER_1, _SUPER_2, _REVOKE = 1, 2, 3, 4, 5

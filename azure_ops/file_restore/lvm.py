@@ -11,8 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
+from .damage import Damaged, NotReadable
 from .devices import Device, MappedDevice, Piece, StripedDevice
-from .problems import Damaged, NotReadable
 
 SECTOR = 512
 MOST_TEXT = 16 * 1024 * 1024

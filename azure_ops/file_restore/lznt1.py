@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from .problems import Damaged
+from .damage import Damaged
 
 _CHUNK = 4096
 

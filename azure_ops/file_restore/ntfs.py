@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from . import ntfs_names
+from .damage import Damaged, NotReadable
 from .devices import Device, shifted
 from .entries import BYTES, ZEROS, Entry, FileSystemInfo, Kind, Run
 from .file_system import LONGEST_TARGET, Content, Name
@@ -24,7 +25,6 @@ from .ntfs_records import (
     Volume,
     file_names,
 )  # fmt: skip
-from .problems import Damaged, NotReadable
 
 _ROOT = 5
 _VOLUME, _LOG = 3, 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from .damage import Damaged
 from .file_system import Name, check_name
 from .ntfs_records import BITMAP, INDEX, INDEX_ROOT, NUMBER, Record, Volume, fixed_up
-from .problems import Damaged
 
 FIRST_OF_USERS = 16
 """Records before hold NTFS's own files."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .damage import Damaged
 from .devices import Device
-from .problems import Damaged
 
 STANDARD, LIST, FILE_NAME, VOLUME_NAME, VOLUME, DATA, INDEX_ROOT, INDEX, BITMAP, REPARSE = (
     0x10, 0x20, 0x30, 0x60, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0,

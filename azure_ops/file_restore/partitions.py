@@ -7,8 +7,8 @@ import uuid
 import zlib
 from dataclasses import dataclass
 
+from .damage import Damaged
 from .devices import Device
-from .problems import Damaged
 
 MOST_ENTRIES = 1024
 LOGICAL_AT_MOST = 128

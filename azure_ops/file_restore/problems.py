@@ -1,4 +1,4 @@
-"""What can go wrong while files are read out of a disk, on the parent's and on the reader's side."""
+"""What can go wrong while files are read out of a disk, as the reader's parent says it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,3 @@ class ReaderStopped(FileRestoreError):
 
 class AccessExpired(FileRestoreError):
     """The disk's address is not valid any longer and could not be renewed."""
-
-
-class Damaged(Exception):
-    """Inside the reader: the disk contradicts itself. Becomes one bad entry, or a refused volume."""
-
-
-class NotReadable(Exception):
-    """Inside the reader: of a kind that is refused by name, because a guess would give wrong bytes."""
-
-
-class Cancelled(Exception):
-    """Inside the reader: the parent does not want the answer any longer."""

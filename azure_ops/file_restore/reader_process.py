@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from . import isolation, pipe
+from .damage import Cancelled, Damaged, NotReadable
 from .devices import inside
 from .entries import Range, Run
-from .problems import Cancelled, Damaged, NotReadable
 from .serving import Desk
 
 BLOCK = 256 * 1024

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from . import file_systems, pipe, volumes
+from .damage import Cancelled, Damaged, NotReadable
 from .devices import Device
 from .entries import Entry, Planned
 from .file_system import FileSystem, Name
-from .problems import Cancelled, Damaged, NotReadable
 from .walk import Walk, bad
 
 BATCH = 512

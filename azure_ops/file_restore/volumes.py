@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import lvm
+from .damage import Damaged, NotReadable
 from .devices import Device, part_of
 from .entries import Volume
 from .partitions import Partition, read_gpt, read_mbr
-from .problems import Damaged, NotReadable
 from .signatures import HEAD, LVM2, READABLE, Signature, looks_like_fat, recognize
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from .damage import Cancelled, Damaged, NotReadable
 from .entries import Entry, Hit, Planned
 from .file_system import Content, FileSystem, Name
-from .problems import Cancelled, Damaged, NotReadable
 
 WIDTH = 64
 """Directories whose blocks are asked for together."""

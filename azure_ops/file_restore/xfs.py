@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from . import xfs_directories, xfs_log, xfs_xattrs
+from .damage import Damaged, NotReadable
 from .devices import Device
 from .entries import BYTES, KIND_OF_TYPE, Entry, FileSystemInfo, Run
 from .file_system import LONGEST_TARGET, Content, Name, on_disks, read_runs
-from .problems import Damaged, NotReadable
 from .xfs_layout import APPEND, IMMUTABLE, LOCAL, Inode, Layout
 
 

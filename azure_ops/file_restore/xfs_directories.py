@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from .damage import Damaged
 from .entries import Kind
 from .file_system import Name, check_name
-from .problems import Damaged
 from .xfs_layout import LOCAL, Inode, Layout
 
 _KINDS: dict[int, Kind] = {

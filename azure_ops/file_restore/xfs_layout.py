@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from .damage import Damaged, NotReadable
 from .devices import Device
-from .problems import Damaged, NotReadable
 
 _BIGTIME_EPOCH_NS = (1 << 31) * 1_000_000_000
 _FTYPE, _META_UUID, _KNOWN = 0x1, 0x4, 0xFF

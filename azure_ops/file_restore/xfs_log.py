@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 
+from .damage import Damaged, NotReadable
 from .devices import OverlaidDevice
-from .problems import Damaged, NotReadable
 from .xfs_layout import Layout
 from .xfs_replay import Replay
 

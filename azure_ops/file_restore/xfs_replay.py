@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .crc32c import crc32c
-from .problems import Damaged, NotReadable
+from .damage import Damaged, NotReadable
 from .xfs_layout import Layout
 
 SECTOR = 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from .problems import Damaged
+from .damage import Damaged
 from .xfs_layout import EXTENTS, LOCAL, Fork, Layout
 
 _ROOT, _SECURE, _PARENT, _INCOMPLETE, _IN_PLACE = 0x2, 0x4, 0x8, 0x80, 0x1

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from azure_ops.file_restore.damage import Damaged, NotReadable
 from azure_ops.file_restore.devices import part_of
 from azure_ops.file_restore.file_system import Name
 from azure_ops.file_restore.lznt1 import decompress
 from azure_ops.file_restore.ntfs import Ntfs
 from azure_ops.file_restore.ntfs_names import reparse
 from azure_ops.file_restore.ntfs_records import DATA, NUMBER, STANDARD
-from azure_ops.file_restore.problems import Damaged, NotReadable
 
 from .builders import MemoryDisk
 

@@ -11,10 +11,11 @@ import pytest
 
 from azure_ops.file_restore import lvm, volumes
 from azure_ops.file_restore.byte_source import LocalImage
+from azure_ops.file_restore.damage import Damaged
 from azure_ops.file_restore.devices import Device, MappedDevice, OverlaidDevice, Piece, StripedDevice
 from azure_ops.file_restore.disks import open_disks
 from azure_ops.file_restore.entries import BYTES, ZEROS, Run
-from azure_ops.file_restore.problems import Damaged, FileRestoreError
+from azure_ops.file_restore.problems import FileRestoreError
 
 from .builders import MemoryDisk, gpt, mbr, physical_volume
 

@@ -181,7 +181,7 @@ def test_the_light_part_stays_light() -> None:
         ("azure_ops.actions", ("azure", "aiohttp", "sqlite3", "textual")),
         (
             "azure_ops.file_restore.reader_process",
-            ("azure", "aiohttp", "asyncio", "ssl", "subprocess", "azure_ops.services", "azure_ops.engine"),
+            ("azure", "aiohttp", "asyncio", "ssl", "subprocess", "azure_ops.errors", "azure_ops.engine"),
         ),
     ],
 )
