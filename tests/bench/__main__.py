@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from tests.bench import inventory, keys, requests, startup, timeline
+from tests.bench import files, inventory, keys, requests, startup, timeline
 
 
 class Printed(Protocol):
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], Iterator[Printed]]] = {
     "startup": startup.measure,
     "inventory": inventory.measure,
     "keys": keys.measure,
+    "files": files.measure,
     "timeline": timeline.measure,
     "requests": requests.measure,
 }

@@ -131,6 +131,17 @@ def test_the_engine_side_imports_no_sdk_at_the_top() -> None:
     assert not found
 
 
+def test_file_restore_needs_no_azure_and_no_engine() -> None:
+    allowed = {*sys.stdlib_module_names, "aiohttp", "yarl", "msgspec"}
+    found = []
+    for path in sources("azure_ops/file_restore"):
+        for name in imports(path):
+            ours = is_within(name, "azure_ops.file_restore", "azure_ops.errors") or name == "azure_ops"
+            if not ours and name.split(".")[0] not in allowed:
+                found.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not found
+
+
 def light_files() -> list[Path]:
     return [
         path
@@ -168,6 +179,10 @@ def test_the_light_part_stays_light() -> None:
             ("azure", "textual", "tui", "widgets", "azure_ops.services", "azure_ops.model"),
         ),
         ("azure_ops.actions", ("azure", "aiohttp", "sqlite3", "textual")),
+        (
+            "azure_ops.file_restore.reader_process",
+            ("azure", "aiohttp", "asyncio", "ssl", "subprocess", "azure_ops.errors", "azure_ops.engine"),
+        ),
     ],
 )
 def test_modules_in_memory_after_an_import(module: str, never: tuple[str, ...]) -> None:

@@ -160,7 +160,7 @@ def test_restore_a_vm_and_its_disks(user: User, fast_emulator: Emulator) -> None
     user.finds("web-02")
     user.presses("D")
     user.sees("Restore disks of web-02")
-    user.answers_form(5)
+    user.answers_form(4)
     user.confirms()
     user.watches_to_the_end()
     user.sees("Template", "blob.core.windows.net")
@@ -190,7 +190,7 @@ LEFT = (
     Leaving("commit-failover", "C", "file-01", 0, "/failoverCommit", dangerous=True, words=("westeurope",)),
     Leaving("backup-now", "B", "app-01", 1, "/backup"),
     Leaving("snapshot-disks", "S", "web-03", 2, ""),
-    Leaving("restore-disks", "D", "web-03", 5, "/restore", in_footer=False),
+    Leaving("restore-disks", "D", "web-03", 4, "/restore", in_footer=False),
     Leaving("restore-vm", "V", "web-03", 6, "/restore", in_footer=False),
 )
 

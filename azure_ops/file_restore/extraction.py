@@ -1,0 +1,444 @@
+"""Restores ticked entries to a folder: planned by the reader in waves, fetched in order of the disk by many
+parallel range reads, written beside and renamed when complete. A later run of the same restore goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent import futures
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from . import attributes
+from .destination import Conflict, Destination, cannot_write, leaves, safe_parts, shown
+from .disks import Disk
+from .entries import BYTES, ZEROS, Planned
+from .ledger import Ledger
+from .problems import FileRestoreError
+from .ranges import Fetch, Piece, fetches, pieces_of
+from .reader import Reader
+from .target import Target, Writer
+
+_T = TypeVar("_T")
+WORKERS = 12
+THREADS = 2
+"""More of them hinder each other: the work is many short system calls."""
+WAVE = 20_000
+WAVE_RUNS = 200_000
+MOST_LOSSES = 10_000
+_DECODED_AT_ONCE = 1 << 20
+_NEWS_S = 0.1
+_FINISHED_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Options:
+    conflict: Conflict = "keep both"
+    carry: attributes.Carry = field(default_factory=lambda: attributes.Carry(owners=os.geteuid() == 0))
+    outside_links: bool = False
+    """Make links that lead out of the folder, too; else they are listed."""
+
+
+@dataclass
+class Progress:
+    files: int = 0
+    """Known by now; the plan grows while it is worked on."""
+    size: int = 0
+    files_done: int = 0
+    bytes_done: int = 0
+    bytes_fetched: int = 0
+    requests: int = 0
+    path: bytes = b""
+    planned: bool = False
+    """The plan is whole: `files` and `size` do not grow any more."""
+
+
+@dataclass
+class Report:
+    files: int = 0
+    directories: int = 0
+    links: int = 0
+    size: int = 0
+    bytes_fetched: int = 0
+    requests: int = 0
+    skipped: int = 0
+    resumed: int = 0
+    """Done by an earlier run and not fetched again."""
+    losses: list[str] = field(default_factory=list)
+    losses_left_out: int = 0
+    manifest: Path | None = None
+
+    def lost(self, path: bytes, what: str) -> None:
+        if len(self.losses) < MOST_LOSSES:
+            self.losses.append(f"{shown(path)}: {what}")
+        else:
+            self.losses_left_out += 1
+
+
+@dataclass
+class _Wave:
+    targets: dict[int, Target] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+    entries: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.entries >= WAVE or len(self.pieces) >= WAVE_RUNS
+
+
+class Extraction:
+    def __init__(
+        self,
+        disks: Sequence[Disk],
+        volume: str,
+        ticked: Sequence[tuple[bytes, int]],
+        folder: Path,
+        options: Options | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._disks = list(disks)
+        self._volume = volume
+        self._ticked = list(ticked)
+        self._folder = folder
+        self._options = options or Options()
+        self._tell = progress
+        self._told_at = 0.0
+        self._running = asyncio.Event()
+        self._running.set()
+        self._report = Report()
+        self.progress = Progress()
+        self._threads = futures.ThreadPoolExecutor(THREADS, "restore")
+        self._under_way: set[futures.Future[Any]] = set()
+        self._number = 0
+        self._places: dict[bytes, tuple[bytes, ...]] = {b"": ()}
+        """Where each directory of the plan really is."""
+        self._directories: list[tuple[tuple[bytes, ...], bytes, Planned]] = []
+        self._symlinks: list[tuple[tuple[bytes, ...], Planned]] = []
+        self._hard_links: list[tuple[tuple[bytes, ...], Planned]] = []
+        self._first_of: dict[int, tuple[bytes, ...] | None] = {}
+        """Files with several names: id → where the first one is, once it is."""
+
+    def pause(self) -> None:
+        """No new request is sent; what is under way is written."""
+        self._running.clear()
+
+    def go_on(self) -> None:
+        self._running.set()
+
+    async def run(self) -> Report:
+        """Cancel its task to stop; run a new one over the same folder to go on."""
+        destination = Destination(self._folder)
+        ledger: Ledger | None = None
+        try:
+            async with Reader(self._disks) as planner, Reader(self._disks) as decoder:
+                info = await planner.open(self._volume)
+                job = {
+                    "volume": self._volume,
+                    "file_system": info.uuid,
+                    "disks": [disk.size for disk in self._disks],
+                    "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
+                    "conflict": self._options.conflict,
+                }
+                name = hashlib.sha256(json.dumps(job).encode()).hexdigest()[:12]
+                ledger = Ledger(self._folder, name, job)
+                writer = Writer(destination, ledger, name, self._options.conflict, self._options.carry)
+                async for wave in self._waves(planner, destination, ledger, writer):
+                    await self._fetch_wave(wave, writer, decoder)
+                self.progress.planned = True
+                await asyncio.to_thread(self._links_and_directories, destination)
+            ledger.complete(self._report.losses)
+            self._report.manifest = ledger.manifest
+            self._news(last=True)
+            return self._report
+        except OSError as exc:
+            raise cannot_write(self._folder, exc) from exc
+        finally:
+            if ledger is not None:
+                ledger.close()
+            destination.close()
+            self._threads.shutdown(wait=False)
+
+    async def _waves(
+        self, planner: Reader, destination: Destination, ledger: Ledger, writer: Writer
+    ) -> AsyncIterator[_Wave]:
+        wave = _Wave()
+        async for items in planner.plan(self._volume, self._ticked):
+            for item in items:
+                self._take(item, wave, destination, ledger, writer)
+            if wave.is_full:
+                yield wave
+                wave = _Wave()
+        self.progress.planned = True
+        yield wave
+
+    def _take(
+        self, item: Planned, wave: _Wave, destination: Destination, ledger: Ledger, writer: Writer
+    ) -> None:
+        number, self._number = self._number, self._number + 1
+        entry = item.entry
+        if entry.problem:
+            self._report.lost(item.path, f"not readable: {entry.problem}")
+            return
+        if not item.path:
+            return
+        above, _, _ = item.path.rpartition(b"/")
+        place = self._places.get(above)
+        if place is None:
+            self._report.lost(item.path, "its folder could not be made")
+            return
+        try:
+            parts = (*place, safe_parts(item.path)[-1])
+        except FileRestoreError as exc:
+            self._report.lost(item.path, str(exc))
+            return
+        for note in entry.notes:
+            if note.startswith("extended attributes not readable"):
+                self._report.lost(item.path, note)
+        if entry.kind == "directory":
+            self._take_directory(item, parts, destination)
+        elif entry.kind == "symlink":
+            self._symlinks.append((parts, item))
+        elif entry.kind != "file":
+            self._report.lost(item.path, f"{entry.kind}s are not made")
+        elif entry.refused:
+            self._report.lost(item.path, entry.refused)
+        elif entry.links > 1 and entry.id in self._first_of:
+            self._hard_links.append((parts, item))
+        else:
+            self._take_file(number, item, parts, wave, destination, ledger, writer)
+
+    def _take_directory(self, item: Planned, parts: tuple[bytes, ...], destination: Destination) -> None:
+        try:
+            made = destination.make_directory(parts, self._options.conflict)
+        except OSError as exc:
+            if exc.errno in _FATAL:
+                raise
+            self._report.lost(item.path, (exc.strerror or str(exc)).lower())
+            return
+        self._places[item.path] = made
+        self._directories.append((made, item.path, item))
+        self._report.directories += 1
+
+    def _take_file(
+        self,
+        number: int,
+        item: Planned,
+        parts: tuple[bytes, ...],
+        wave: _Wave,
+        destination: Destination,
+        ledger: Ledger,
+        writer: Writer,
+    ) -> None:
+        entry = item.entry
+        try:
+            self._check_runs(item)
+        except FileRestoreError as exc:
+            self._report.lost(item.path, exc.title)
+            return
+        self.progress.files += 1
+        self.progress.size += entry.size
+        wave.entries += 1
+        if entry.links > 1:
+            self._first_of[entry.id] = None
+        done = ledger.done.get(number)
+        if done is not None and writer.is_there(os.fsencode(done[0]), entry, done[1]):
+            self._first_of[entry.id] = tuple(os.fsencode(done[0]).split(b"/"))
+            self._report.resumed += 1
+            self._finished(entry.size)
+            return
+        if self._options.conflict == "skip" and destination.status(parts) is not None:
+            self._report.skipped += 1
+            self._finished(entry.size)
+            return
+        target = Target(number, parts, item)
+        wave.targets[number] = target
+        for piece in pieces_of(number, item.runs, [disk.source for disk in self._disks]):
+            for offset, length in ledger.missing(number, piece.offset, piece.length):
+                position = piece.position + offset - piece.offset
+                wave.pieces.append(Piece(piece.disk, position, length, number, offset))
+
+    def _check_runs(self, item: Planned) -> None:
+        """The reader is not trusted to stay within the disks and the file."""
+        end = 0
+        for run in item.runs:
+            within = run.offset >= end and run.length >= 0 and run.offset + run.length <= item.entry.size
+            if run.disk == BYTES:
+                within = within and len(run.data) == run.length
+            elif run.disk != ZEROS:
+                within = (
+                    within
+                    and 0 <= run.disk < len(self._disks)
+                    and run.position >= 0
+                    and run.position + run.length <= self._disks[run.disk].size
+                )
+            if not within:
+                raise FileRestoreError("not readable: its parts lie outside of the disk or of the file.")
+            end = run.offset + run.length
+
+    async def _fetch_wave(self, wave: _Wave, writer: Writer, decoder: Reader) -> None:
+        todo = list(fetches(wave.pieces))
+        wave.pieces = []
+        for fetch in todo:
+            for piece in fetch.pieces:
+                wave.targets[piece.item].waiting += 1
+        empty = [target for target in wave.targets.values() if not target.waiting]
+        queue = iter(todo)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(WORKERS, len(todo))):
+                    group.create_task(self._work(queue, wave, writer))
+                decoded = [target for target in empty if target.item.through_reader]
+                plain = [target for target in empty if not target.item.through_reader]
+                for first in range(0, len(plain), _FINISHED_AT_ONCE):
+                    await self._finish(plain[first : first + _FINISHED_AT_ONCE], writer)
+                for target in decoded:
+                    await self._decode(target, writer, decoder)
+                    await self._finish([target], writer)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        finally:
+            # Threads go on when their tasks are cancelled; what they write counts, too.
+            await asyncio.to_thread(futures.wait, list(self._under_way))
+            writer.keep(wave.targets.values())
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        future = self._threads.submit(work, *arguments)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        waited = asyncio.wrap_future(future)
+        waited.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A cancelled task leaves the write to its thread: bytes that are here are not fetched again.
+        return await asyncio.shield(waited)
+
+    async def _work(self, queue: Iterator[Fetch], wave: _Wave, writer: Writer) -> None:
+        for fetch in queue:
+            await self._running.wait()
+            source = self._disks[fetch.disk].source
+            data = await source.read(fetch.position, fetch.length, verified=True)
+            self.progress.requests += 1
+            self.progress.bytes_fetched += fetch.length
+            await self._finish(await self._in_thread(writer.scatter, fetch, data, wave.targets), writer)
+            self._news()
+
+    async def _decode(self, target: Target, writer: Writer, decoder: Reader) -> None:
+        entry = target.item.entry
+        at = 0
+        try:
+            while at < entry.size:
+                await self._running.wait()
+                data = await decoder.read(self._volume, entry.id, at, _DECODED_AT_ONCE)
+                if not data:
+                    raise FileRestoreError("it ends too early")
+                await self._in_thread(writer.write, target, at, data)
+                at += len(data)
+        except FileRestoreError as exc:
+            target.failed = exc.title
+
+    async def _finish(self, targets: list[Target], writer: Writer) -> None:
+        if targets:
+            await self._in_thread(_finish_all, targets, writer)
+        for target in targets:
+            self._account(target)
+
+    def _account(self, target: Target) -> None:
+        entry = target.item.entry
+        for what in target.not_carried:
+            self._report.lost(target.item.path, f"not carried: {what}")
+        if target.failed:
+            self._report.lost(target.item.path, target.failed)
+        elif target.placed is None:
+            self._report.skipped += 1
+        else:
+            self._report.files += 1
+            self._report.size += entry.size
+            if entry.links > 1:
+                self._first_of[entry.id] = target.placed
+        self.progress.path = target.item.path
+        self._finished(entry.size)
+
+    def _finished(self, size: int) -> None:
+        self.progress.files_done += 1
+        self.progress.bytes_done += size
+        self._report.bytes_fetched = self.progress.bytes_fetched
+        self._report.requests = self.progress.requests
+        self._news()
+
+    def _news(self, last: bool = False) -> None:
+        now = time.monotonic()
+        if self._tell and (last or now - self._told_at >= _NEWS_S):
+            self._told_at = now
+            self._tell(self.progress)
+
+    def _links_and_directories(self, destination: Destination) -> None:
+        """Links come after all files, so that nothing is ever written through one; directories last."""
+        for parts, item in self._hard_links:
+            first = self._first_of.get(item.entry.id)
+            if first is None:
+                self._report.lost(item.path, "another name of a file that was not restored")
+                continue
+            try:
+                made = destination.link(first, parts, self._options.conflict)
+            except OSError as exc:
+                self._report.lost(item.path, f"hard link not made: {(exc.strerror or str(exc)).lower()}")
+                continue
+            self._report.links += made
+            self._report.skipped += not made
+        for parts, item in self._symlinks:
+            self._make_symlink(parts, item, destination)
+        for parts, path, item in reversed(self._directories):
+            try:
+                descriptor = destination.directory(parts)
+                for what in attributes.apply(descriptor, item.entry, item.xattrs, self._options.carry):
+                    self._report.lost(path, f"not carried: {what}")
+            except OSError as exc:
+                self._report.lost(path, f"not carried: all of its attributes ({exc.strerror})")
+
+    def _make_symlink(self, parts: tuple[bytes, ...], item: Planned, destination: Destination) -> None:
+        target = item.entry.target
+        if not target or b"\0" in target:
+            self._report.lost(item.path, "a link without a target")
+            return
+        if leaves(item.path, target) and not self._options.outside_links:
+            self._report.lost(item.path, f"link not made, it leads outside: {shown(target)}")
+            return
+        try:
+            made = destination.symlink(target, parts, self._options.conflict)
+            if made is None:
+                self._report.skipped += 1
+                return
+            self._report.links += 1
+            above = destination.directory(made[:-1])
+            times = (item.entry.accessed_ns, item.entry.modified_ns)
+            if self._options.carry.owners and item.entry.uid is not None and item.entry.gid is not None:
+                os.chown(made[-1], item.entry.uid, item.entry.gid, dir_fd=above, follow_symlinks=False)
+            os.utime(made[-1], ns=times, dir_fd=above, follow_symlinks=False)
+        except (OSError, OverflowError) as exc:
+            self._report.lost(item.path, f"link: {exc.strerror if isinstance(exc, OSError) else exc}")
+
+
+def _finish_all(targets: list[Target], writer: Writer) -> None:
+    for target in targets:
+        if not target.failed:
+            try:
+                writer.finish(target)
+            except OSError as exc:
+                if exc.errno in _FATAL:
+                    raise
+                target.failed = (exc.strerror or str(exc)).lower()
+        if target.failed:
+            writer.discard(target)
+
+
+_FATAL = {28, 30, 122, 5}
+"""Full, read-only, over quota, device failed: the next file would not fare better."""
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,142 @@
+"""What a restore has done, beside the restored files: the state that a later run goes on from, the manifest,
+and the list of what could not be carried. No address and no secret is in any of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from .problems import FileRestoreError
+
+_BATCH = 64
+
+
+class Ledger:
+    """Lines of JSON, appended: the first names the restore, the others say what is done."""
+
+    def __init__(self, folder: Path, name: str, job: dict[str, Any]) -> None:
+        self.path = folder / f".azrecover-{name}.state"
+        self.manifest = folder / f"azrecover-{name}.sha256"
+        self.losses = folder / f"azrecover-{name}.not-carried.txt"
+        self.done: dict[int, tuple[str, str, int]] = {}
+        """Number in the plan → path, SHA-256, size."""
+        self.ranges: dict[int, list[tuple[int, int]]] = {}
+        """Number in the plan → what of an unfinished file is on this disk."""
+        self.doubtful = False
+        """Files that are done have to show their hash before they count."""
+        self._waiting: list[str] = []
+        self._boot = _boot()
+        known = self._load(job)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(self.path, flags, 0o600)
+        if not known:
+            self._line({"job": job, "boot": _boot()})
+        elif self._boot != _boot():
+            # The machine went down in between: what was written to files may not have reached its disk.
+            self.ranges.clear()
+            self.doubtful = True
+            self._line({"boot": _boot()})
+        self.flush()
+
+    def _load(self, job: dict[str, Any]) -> bool:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        with open(descriptor, encoding="utf-8") as file:
+            for number, text in enumerate(file):
+                try:
+                    line = json.loads(text)
+                    if number == 0 and line.get("job") != job:
+                        raise FileRestoreError(
+                            f"{self.path} belongs to another restore.", "Choose another folder, or remove it."
+                        )
+                    if "boot" in line:
+                        self._boot = str(line["boot"])
+                        self.ranges.clear()
+                    if "done" in line:
+                        self.done[int(line["done"])] = (
+                            str(line["path"]),
+                            str(line["sha256"]),
+                            int(line["size"]),
+                        )
+                        self.ranges.pop(int(line["done"]), None)
+                    elif "part" in line:
+                        parts = self.ranges.setdefault(int(line["part"]), [])
+                        parts.append((int(line["from"]), int(line["length"])))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    # Cut by the end of the run before; what it said is done again.
+                    continue
+        return True
+
+    def finished(self, number: int, path: bytes, digest: str, size: int) -> None:
+        self.done[number] = (os.fsdecode(path), digest, size)
+        self._line({"done": number, "path": os.fsdecode(path), "sha256": digest, "size": size})
+
+    def missing(self, number: int, offset: int, length: int) -> list[tuple[int, int]]:
+        """What of a range an earlier run has not put on this disk."""
+        found = []
+        end = offset + length
+        for start, size in sorted(self.ranges.get(number, ())):
+            if start + size <= offset or start >= end:
+                continue
+            if start > offset:
+                found.append((offset, start - offset))
+            offset = max(offset, start + size)
+        if offset < end:
+            found.append((offset, end - offset))
+        return found
+
+    def wrote(self, number: int, offset: int, length: int) -> None:
+        self._line({"part": number, "from": offset, "length": length})
+
+    def _line(self, line: dict[str, Any]) -> None:
+        self._waiting.append(json.dumps(line, ensure_ascii=True))
+        if len(self._waiting) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            text = "".join(line + "\n" for line in self._waiting)
+            os.write(self._file, text.encode("utf-8", "surrogatepass"))
+            self._waiting = []
+
+    def close(self) -> None:
+        if self._file >= 0:
+            self.flush()
+            os.close(self._file)
+            self._file = -1
+
+    def complete(self, losses: list[str]) -> None:
+        """Writes manifest and losses; the state is not needed any longer."""
+        self.close()
+        lines = sorted((os.fsencode(path), digest) for path, digest, _ in self.done.values() if digest)
+        _write(self.manifest, b"".join(_manifest_line(path, digest) for path, digest in lines))
+        if losses:
+            _write(self.losses, "".join(line + "\n" for line in losses).encode("utf-8", "backslashreplace"))
+        os.unlink(self.path)
+
+
+def _boot() -> str:
+    """Changes with each start of the machine; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _manifest_line(path: bytes, digest: str) -> bytes:
+    """As `sha256sum --check` reads it, with its way of writing names with line ends."""
+    if b"\n" in path or b"\\" in path or b"\r" in path:
+        escaped = path.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+        return b"\\" + digest.encode() + b"  " + escaped + b"\n"
+    return digest.encode() + b"  " + path + b"\n"
+
+
+def _write(path: Path, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(content)

@@ -1,0 +1,93 @@
+"""Which ranges of the disks to fetch for a set of files: in order of the disk, joined over small gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from .byte_source import ByteSource
+from .entries import BYTES, ZEROS, Run
+
+GAP = 64 * 1024
+"""Fetching so much for nothing is cheaper than another request."""
+LARGEST = 4 * 1024 * 1024
+WASTE = 0.45
+"""Of what is wanted, for joining over wider gaps: scattered small files want few requests, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of one file on one disk."""
+
+    disk: int
+    position: int
+    length: int
+    item: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One request and where its bytes go."""
+
+    disk: int
+    position: int
+    length: int
+    pieces: tuple[Piece, ...]
+
+
+def pieces_of(item: int, runs: Iterable[Run], sources: Sequence[ByteSource]) -> Iterator[Piece]:
+    """What has to be fetched of a file; parts that are known to be zeros stay holes."""
+    for run in runs:
+        if run.disk in (BYTES, ZEROS):
+            continue
+        for position, length in sources[run.disk].written(run.position, run.length):
+            yield Piece(run.disk, position, length, item, run.offset + position - run.position)
+
+
+def fetches(pieces: Iterable[Piece]) -> Iterator[Fetch]:
+    ordered = list(_split(sorted(pieces, key=lambda piece: (piece.disk, piece.position))))
+    gap = _gap(ordered)
+    held: list[Piece] = []
+    start = end = 0
+    for piece in ordered:
+        last = piece.position + piece.length
+        joins = (
+            held
+            and piece.disk == held[0].disk
+            and piece.position <= end + gap
+            and max(last, end) - start <= LARGEST
+        )
+        if not joins:
+            if held:
+                yield Fetch(held[0].disk, start, end - start, tuple(held))
+            held, start, end = [], piece.position, piece.position
+        held.append(piece)
+        end = max(end, last)
+    if held:
+        yield Fetch(held[0].disk, start, end - start, tuple(held))
+
+
+def _gap(ordered: list[Piece]) -> int:
+    """How wide a gap may be so that all that are no wider stay within the budget of waste."""
+    gaps = []
+    end, disk, wanted = 0, -1, 0
+    for piece in ordered:
+        if piece.disk == disk and 0 < piece.position - end <= LARGEST // 4:
+            gaps.append(piece.position - end)
+        end = max(end, piece.position + piece.length) if piece.disk == disk else piece.position + piece.length
+        disk, wanted = piece.disk, wanted + piece.length
+    budget, widest = int(wanted * WASTE), GAP
+    for gap in sorted(gaps):
+        budget -= gap
+        if budget < 0:
+            break
+        widest = max(GAP, gap)
+    return widest
+
+
+def _split(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        for start in range(0, piece.length, LARGEST):
+            length = min(LARGEST, piece.length - start)
+            yield Piece(piece.disk, piece.position + start, length, piece.item, piece.offset + start)

@@ -1,0 +1,148 @@
+"""The reader process: what it may, how it ends, and that its end is one error and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from azure_ops.file_restore import reader as reader_module
+from azure_ops.file_restore.byte_source import LocalImage
+from azure_ops.file_restore.disks import Disk, open_disks
+from azure_ops.file_restore.problems import FileRestoreError, ReaderStopped
+from azure_ops.file_restore.reader import Reader
+
+Image = Callable[[str], Path]
+
+
+@pytest.fixture
+async def disks(image: Image) -> AsyncIterator[list[Disk]]:
+    opened = await open_disks([LocalImage(image("ubuntu.img"))])
+    yield opened
+    for disk in opened:
+        await disk.close()
+
+
+_TRIES = """
+import os, socket, subprocess, sys
+from azure_ops.file_restore import isolation
+done = isolation.isolate()
+if "seccomp" not in done: sys.exit(77)
+def denied(work):
+    try: work()
+    except PermissionError: return True
+    return False
+assert denied(lambda: socket.socket())
+assert denied(lambda: open("/etc/passwd"))
+assert denied(lambda: open("/tmp/made", "w"))
+assert denied(lambda: os.kill(os.getppid(), 0))
+assert denied(lambda: os.fork())
+assert denied(lambda: os.execv("/bin/true", ["true"]))
+assert denied(lambda: os.unlink("/tmp/none"))
+try: bytearray(2 << 30)
+except MemoryError: print("bounded")
+"""
+
+
+def test_what_the_process_gives_up() -> None:
+    run = subprocess.run([sys.executable, "-c", _TRIES], capture_output=True, text=True, timeout=30)
+    if run.returncode == 77:
+        pytest.skip("this kernel has no system call filter")
+    assert run.stdout.strip() == "bounded", run.stderr
+
+
+async def test_it_gets_no_environment_and_no_descriptors(
+    disks: list[Disk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush")
+    async with Reader(disks) as reader:
+        await reader.volumes()
+        assert reader.process_id is not None
+        process = Path(f"/proc/{reader.process_id}")
+        if not process.exists():
+            pytest.skip("no /proc here")
+        assert b"hush" not in (process / "environ").read_bytes()
+        open_files = {os.readlink(path) for path in (process / "fd").iterdir()}
+        assert not [name for name in open_files if not name.startswith(("pipe:", "/dev/null", "socket:"))]
+        assert "RLIMIT_AS" in reader.isolation
+
+
+async def until_it_ends(reader: Reader) -> None:
+    """The loop may have noticed the end already, or not yet."""
+    for _ in range(3):
+        await reader.volumes()
+        if reader.process_id:
+            os.kill(reader.process_id, signal.SIGKILL)
+
+
+async def test_after_its_end_the_next_call_starts_another(disks: list[Disk]) -> None:
+    async with Reader(disks) as reader:
+        info = await reader.open("disk0/p3")
+        assert reader.process_id is not None
+        os.kill(reader.process_id, signal.SIGKILL)
+        with pytest.raises(ReaderStopped, match="ended by itself"):
+            await until_it_ends(reader)
+        assert (await reader.open("disk0/p3")).uuid == info.uuid
+        assert reader.restarts >= 1
+
+
+async def test_silence_ends_it(disks: list[Disk]) -> None:
+    async with Reader(disks, silence_s=1.0) as reader:
+        await reader.volumes()
+        assert reader.process_id is not None
+        os.kill(reader.process_id, signal.SIGSTOP)
+        with pytest.raises(ReaderStopped, match="no sign"):
+            await reader.open("disk0/p3")
+        assert reader.process_id is None
+        assert await reader.volumes()
+
+
+async def test_a_search_that_nobody_waits_for_is_stopped(disks: list[Disk]) -> None:
+    async with Reader(disks) as reader:
+        info = await reader.open("disk0/p3")
+        process = reader.process_id
+        search = reader.search("disk0/p3", info.root, "*")
+        async for hits, _ in search:
+            assert hits
+            break
+        await search.aclose()
+        begun = time.monotonic()
+        assert await reader.lookup("disk0/p3", b"etc/fstab")
+        assert time.monotonic() - begun < 2
+        assert reader.process_id == process
+
+
+async def test_calls_wait_for_each_other(disks: list[Disk]) -> None:
+    async with Reader(disks) as reader:
+        found = await asyncio.gather(*(reader.lookup("disk0/p3", b"etc/fstab") for _ in range(10)))
+        assert len({chain[-1].id for chain in found}) == 1
+
+
+async def test_errors_name_volume_and_cause(disks: list[Disk]) -> None:
+    async with Reader(disks) as reader:
+        for volume, text in (
+            ("disk0/p1", "A boot loader"),
+            ("disk0/p9", "there is no volume"),
+            ("disk0", "no file system"),
+        ):
+            with pytest.raises(FileRestoreError, match=text):
+                await reader.open(volume)
+        info = await reader.open("disk0/p3")
+        fstab = (await reader.lookup("disk0/p3", b"etc/fstab"))[-1]
+        problems = [part.problem async for part in reader.list("disk0/p3", fstab.id)]
+        assert problems == ["not a directory"]
+        entries = await reader.entries("disk0/p3", [info.root, 999_999_999])
+        assert [bool(entry.problem) for entry in entries] == [False, True]
+
+
+async def test_blocks_outside_of_the_disk_are_never_served(disks: list[Disk]) -> None:
+    with pytest.raises(FileRestoreError, match="lie outside"):
+        await disks[0].cache.read(disks[0].size - 10, 20)
+    assert reader_module.LARGEST_NEED <= 4 << 20
