@@ -107,7 +107,7 @@ async def test_a_policy_is_changed_and_there_is_no_way_back_from_an_enhanced_one
     enhanced = policy_named(console, "EnhancedPolicy")
     plan = await console.plan("change-policy", [console.named("app-01").key], {"policy": enhanced})
     assert plan.confirm_name == "app-01"
-    assert any("no way back" in line for line in plan.consequences)
+    assert any("no way back" in line for line in plan.losses)
     await done(world, console, await console.confirm(plan))
     await console.until(lambda: backup_of(console, "app-01").policy_name == "EnhancedPolicy")
     back = {"policy": policy_named(console, "DefaultPolicy")}
