@@ -95,7 +95,7 @@ def recommend(
 class _Candidate(msgspec.Struct, frozen=True, gc=False):
     point: RecoveryPoint
     way: str
-    """The tier that a restore reads, or the source of what has no tiers: decides the time it takes."""
+    """What decides how long it takes: the tier, or the source of what has no tiers."""
     snapshots: tuple[RecoveryPoint, ...] = ()
 
 
@@ -140,7 +140,7 @@ def _usable(
     usable: list[_Candidate] = []
     snapshots: list[RecoveryPoint] = []
     for point in points:
-        way = meaning.restored_from(point) if point.source is PointSource.BACKUP else point.source.value
+        way = meaning.timed_by(point) if point.source is PointSource.BACKUP else point.source.value
         reason = _why_not(point, way, incident_at, now)
         if not reason and not failover and point.source is PointSource.REPLICATION:
             reason = "a failover is not possible now"
@@ -231,7 +231,7 @@ def back_s(point: RecoveryPoint, times: Sequence[RestoreTime]) -> tuple[float, s
         return 0.0, ""
     tier = meaning.restored_from(point)
     from_tier = f"a restore from the {meaning.TIERS.get(tier, tier)}"
-    known = meaning.quickest(times, tier)
+    known = meaning.quickest(times, meaning.timed_by(point))
     if known is not None:
         return known.median_s, f"{from_tier} takes about {span(known.median_s)} ({_runs(known)})"
     seconds, said = meaning.RECORDED.get(tier, meaning.RECORDED[meaning.VAULT])

@@ -111,7 +111,7 @@ def back_cell(row: Row, times: Sequence[RestoreTime]) -> Cell:
     if row.source is PointSource.REPLICATION:
         known = meaning.usual_s(times, "failover", "") or meaning.usual_s(times, "test-failover", "")
     else:
-        known = meaning.quickest(times, meaning.restored_from(row))
+        known = meaning.quickest(times, meaning.timed_by(row))
     return Cell(f"~{age(known.median_s)}", Tone.DIM) if known else Cell("")
 
 

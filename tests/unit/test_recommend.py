@@ -24,6 +24,7 @@ BOTH = (PointDisk(name="os"), PointDisk(name="data", lun=0))
 TIMES = (
     RestoreTime(action="restore-disks", tier="InstantRP", median_s=80, runs=3),
     RestoreTime(action="restore-vm", tier="HardenedRP", median_s=1800, runs=2),
+    RestoreTime(action="restore-disks", tier="secondary", median_s=1800, runs=2),
     RestoreTime(action="failover", tier="", median_s=240, runs=1),
 )
 
@@ -180,6 +181,16 @@ def test_alternatives_are_different_each_for_a_reason() -> None:
     assert len(set(names)) == 4
     assert all(one.instead for one in advice.alternatives)
     assert PointSource.BACKUP in {one.point.source for one in advice.alternatives}
+
+
+def test_restores_in_the_other_region_are_timed_by_themselves() -> None:
+    times = (RestoreTime(action="restore-disks", tier="secondary", median_s=1500, runs=1),)
+    at_home = advise(backup("b", 10, "HardenedRP"), times=times).chosen
+    away = advise(backup("c", 10, "HardenedRP", secondary=True, region="northeurope"), times=times).chosen
+    assert at_home is not None
+    assert away is not None
+    assert not any("25m" in reason for reason in at_home.reasons)
+    assert any("about 25m (1 run here)" in reason for reason in away.reasons)
 
 
 def test_a_point_that_only_its_snapshot_holds_says_so() -> None:

@@ -149,7 +149,8 @@ def _times(page: Page, point: RecoveryPoint, times: Sequence[RestoreTime]) -> No
     page.heading("A restore takes about")
     tier = meaning.restored_from(point) if point.source is PointSource.BACKUP else ""
     kinds = ("failover", "test-failover")
-    known = [one for one in times if one.tier == tier and (bool(tier) or one.action in kinds)]
+    timed = meaning.timed_by(point) if tier else ""
+    known = [one for one in times if one.tier == timed and (bool(tier) or one.action in kinds)]
     for one in known:
         runs = f"{one.runs} run{'s' * (one.runs != 1)} here"
         page.bullet(f"{span(one.median_s)} {ACTIONS.get(one.action, one.action)} ({runs})")
