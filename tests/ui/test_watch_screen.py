@@ -11,11 +11,13 @@ from textual.pilot import Pilot
 
 from azure_ops import wire
 from azure_ops.model import Job, JobKind, JobState, JobTask
+from tui.screens.loose_ends import LooseEndsScreen
 from tui.screens.watch import WatchScreen
+from tui.state import ROW_SOURCES
 from widgets.key_line import KeyLine
 from widgets.task_tree import TaskTree
 
-from .test_fleet_news import AT, Teller, console, private_folders
+from .test_fleet_news import AT, Teller, console, private_folders, vm
 
 __all__ = ["private_folders"]
 RUNNING = Job(id="/j", kind=JobKind.BACKUP, operation="Restore", state=JobState.RUNNING, started_at=AT)
@@ -71,3 +73,15 @@ async def test_more_results_than_there_is_room_for_are_scrolled_by_keys() -> Non
         await until(pilot, lambda: "Read on" in str(line.render()))
         await pilot.press("tab", "down")
         await until(pilot, lambda: place.scroll_y > 0)
+
+
+async def test_names_are_found_from_here_and_no_letter_of_them_is_a_key() -> None:
+    async with console() as (app, pilot, teller):
+        await teller.tell(vm("a"), vm("sql-01"), read=ROW_SOURCES, first=True)
+        await until(pilot, lambda: "sql-01" in app.state.items)
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(app.screen, LooseEndsScreen))
+        await app.push_screen(WatchScreen(app, ENDED.id))
+        await pilot.press(":", *"sql-01", "enter")
+        await until(pilot, lambda: app.screen is app.console_screen)
+        await until(pilot, lambda: [one.name for one in app.console_screen.vms_under_cursor()] == ["sql-01"])

@@ -36,7 +36,7 @@ TICK_S = 1.0
 
 class WatchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(("back", "raw", "copy", "try-again", "help", "quit"), "run"),
+        *bindings(("back", "raw", "copy", "try-again", "palette", "help", "quit"), "run"),
         *bindings(ACTION_IDS, "act"),
     ]
 
@@ -197,6 +197,8 @@ class WatchScreen(Screen[None]):
                 self.console_app.flows.try_again(self.operation)
             case "raw" if job is not None:
                 commands.show_raw_of(job)
+            case "palette":
+                commands.palette_over(self.action_act)
             case "help":
                 commands.help()
             case "quit":
