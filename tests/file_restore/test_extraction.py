@@ -19,12 +19,13 @@ import pytest
 from azure_ops.file_restore import extraction, ledger
 from azure_ops.file_restore.attributes import Carry
 from azure_ops.file_restore.byte_source import LocalImage
-from azure_ops.file_restore.destination import NameChoices, leaves, safe_parts
+from azure_ops.file_restore.destination import Conflict, NameChoices, leaves, safe_parts
 from azure_ops.file_restore.disks import Disk, open_disks
-from azure_ops.file_restore.extraction import Extraction, Options, Progress
+from azure_ops.file_restore.extraction import Extraction
 from azure_ops.file_restore.page_blob import PageBlob
 from azure_ops.file_restore.problems import FileRestoreError
 from azure_ops.file_restore.reader import Reader
+from azure_ops.file_restore.reports import Options, Progress
 
 from .range_server import RangeServer
 from .truth import Fact, differences, facts_of_folder, recorded
@@ -112,7 +113,7 @@ async def test_compressed_files_and_streams_of_windows(image: Image, tmp_path: P
 
 
 @pytest.mark.parametrize("conflict", ["keep both", "overwrite", "skip"])
-async def test_what_is_there_already(image: Image, tmp_path: Path, conflict: extraction.Conflict) -> None:
+async def test_what_is_there_already(image: Image, tmp_path: Path, conflict: Conflict) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/fstab").write_text("mine")
     (tmp_path / "etc/mine").write_text("stays")
