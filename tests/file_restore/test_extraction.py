@@ -55,7 +55,12 @@ def checked(folder: Path) -> None:
     """The manifest holds for every file that it names, and no part is left."""
     (manifest,) = folder.glob("azrecover-*.sha256")
     subprocess.run(["sha256sum", "--quiet", "--check", manifest.name], cwd=folder, check=True, timeout=30)
-    assert not list(folder.rglob(".azrecover-*"))
+    assert not leftovers(folder)
+
+
+def leftovers(folder: Path) -> list[str]:
+    # Not by rglob: older ones of Python follow links, and one of these is longer than a path may be.
+    return [name for _, _, names in os.walk(folder) for name in names if name.startswith(".azrecover-")]
 
 
 def without_ledger(facts: dict[bytes, Fact]) -> dict[bytes, Fact]:
@@ -309,7 +314,7 @@ async def test_killed_at_random_and_gone_on_with(
     assert same_tree(source, tmp_path)
     assert again.skipped == 301
     assert server.figures()["bytes"] - before < 2_000_000
-    assert not list(tmp_path.rglob(".azrecover-*"))
+    assert not leftovers(tmp_path)
 
 
 async def test_a_pause_sends_nothing(big: tuple[Path, Path], server: RangeServer, tmp_path: Path) -> None:
