@@ -73,7 +73,7 @@ def vm_columns(
         Column("name", "NAME", name_cell, lambda item: natural_key(item.name), 18, 10, 28),
         Column("state", "STATE", state_cell, lambda item: state_cell(item).text, 14, 9),
         Column("backup", "LAST BACKUP", backup, _backup_at, 14, 11, 17),
-        Column("replication", "REPL", replication, _replication_rank, 12, 10, 16),
+        Column("replication", "REPL", replication, _replication_rank, 13, 10, 16),
         Column("rpo", "RPO", rpo, _rpo_since, 7, 6, right=True),
         Column("region", "REGION", lambda item: Cell(item.location, Tone.DIM), None, 12, 8, 18, priority=2),
         Column("vault", "VAULT", lambda item: Cell(vault_name(item), Tone.DIM), None, 10, 8, 18, priority=3),

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from .answers import Answer, Refusal
+from .blob_pace import Line, Paces
 from .faults import Fault, FaultTable
 from .front import catch_up
 from .identity import Identity
@@ -37,12 +38,14 @@ class Admin:
         faults: FaultTable,
         identity: Identity,
         timekeeper: Timekeeper,
+        paces: Paces,
         stop: Callable[[], None],
     ) -> None:
         self._world = world
         self._faults = faults
         self._identity = identity
         self._timekeeper = timekeeper
+        self._paces = paces
         self._stop = stop
         self.run: Run | None = None
 
@@ -54,6 +57,8 @@ class Admin:
             ("GET", "/admin/faults"): self._list_faults,
             ("POST", "/admin/faults"): self._add_fault,
             ("DELETE", "/admin/faults"): self._clear_faults,
+            ("GET", "/admin/line"): self._line,
+            ("POST", "/admin/line"): self._change_line,
             ("GET", "/admin/devicecode"): self._device_codes,
             ("POST", "/admin/devicecode/approve"): self._answer_device_code,
             ("POST", "/admin/stop"): self._stop_now,
@@ -110,6 +115,13 @@ class Admin:
 
     def _clear_faults(self, body: bytes) -> Answer:
         return Answer(body={"cleared": self._faults.clear()})
+
+    def _line(self, body: bytes) -> Answer:
+        return Answer(body=self._paces.line)
+
+    def _change_line(self, body: bytes) -> Answer:
+        self._paces.change(_decode(body, Line))
+        return Answer(body=self._paces.line)
 
     def _device_codes(self, body: bytes) -> Answer:
         return Answer(body={"value": self._identity.waiting_codes()})

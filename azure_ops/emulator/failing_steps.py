@@ -8,6 +8,8 @@ STEPS: dict[str, tuple[str, ...]] = {
     "Restore": (TRANSFER_BACK, "Create or update the virtual machine"),
     "CrossRegionRestore": (TRANSFER_BACK, "Create the restored virtual machine"),
     "ValidateOperation": ("Validate the restore",),
+    "ProvisionItemRecovery": ("Open the point for its files",),
+    "RevokeItemRecovery": ("Close the point",),
     "ConfigureBackup": ("Configure",),
     "DisableBackup": ("Disable",),
     "DeleteBackupData": ("Delete",),
@@ -16,6 +18,9 @@ STEPS: dict[str, tuple[str, ...]] = {
     "PowerChange": ("Change the power state",),
     "Snapshot": ("Take the snapshot",),
     "DeleteSnapshot": ("Delete the snapshot",),
+    "DeleteDisk": ("Delete the disk",),
+    "GrantAccess": ("Grant access to the disk",),
+    "RevokeAccess": ("Revoke access to the disk",),
     "TestFailover": (
         "Prerequisites check for test failover",
         "Create test virtual machine",

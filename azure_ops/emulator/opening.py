@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from .fleets import seed as seed_fleet
+from .handlers.disk_bytes import began_at
 from .records import KINDS
 from .state_dir import StateDir, StateError
 from .store import Store
@@ -66,6 +67,7 @@ def _seed(world: World, fleet: str) -> None:
     """All of the fleet or nothing of it is on the disk afterwards."""
     try:
         with world.store.transaction(), world.clock.standing_at(world.clock.now()):
+            began_at(world)
             seed_fleet(world, fleet)
             world.store.set_fact(FLEET_FACT, fleet)
         world.store.tidy()

@@ -15,6 +15,7 @@ _VAULT = "Microsoft.RecoveryServices/Vaults"
 _CONTAINER = f"{_VAULT}/backupFabrics/protectionContainers"
 _ITEM = f"{_CONTAINER}/protectedItems"
 _REPLICATED = f"{_VAULT}/replicationFabrics/replicationProtectionContainers/replicationProtectedItems"
+_DISK_RESTORE_POINT = "Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints"
 _PLAN = f"{_VAULT}/replicationRecoveryPlans"
 
 READER = Role("Reader", ("*/read",))
@@ -172,6 +173,17 @@ VIRTUAL_MACHINE_CONTRIBUTOR = Role(
     ),
 )
 
+DISK_READER = Role(
+    "Azrecover Disk Reader (custom)",
+    (
+        "Microsoft.Compute/disks/beginGetAccess/action",
+        "Microsoft.Compute/disks/endGetAccess/action",
+        f"{_DISK_RESTORE_POINT}/beginGetAccess/action",
+        f"{_DISK_RESTORE_POINT}/endGetAccess/action",
+    ),
+)
+"""No built-in role short of Contributor has all of them."""
+
 _OPERATOR_ROLES = (
     READER,
     BACKUP_OPERATOR,
@@ -179,6 +191,7 @@ _OPERATOR_ROLES = (
     SITE_RECOVERY_OPERATOR,
     DISK_SNAPSHOT_CONTRIBUTOR,
     VIRTUAL_MACHINE_CONTRIBUTOR,
+    DISK_READER,
 )
 
 OPERATOR_APP = Principal(OPERATOR_CLIENT_ID, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c01", _OPERATOR_ROLES)

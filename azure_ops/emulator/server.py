@@ -18,6 +18,7 @@ from aiohttp import web
 from . import replies
 from .admin import Admin
 from .answers import Answer
+from .blobs import Blobs, is_blob
 from .faults import FaultTable
 from .front import Front, catch_up
 from .handlers import all_routes
@@ -52,11 +53,19 @@ class Server:
         self._front = Front(
             self.world, all_routes(), tokens, throttle, self._faults, self._timekeeper, options.page_limit
         )
+        self._blobs = Blobs(self.world, self._faults, self._timekeeper, throttle=options.throttle)
         self._identity = Identity(tokens, self._secrets.identity_header)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self.failure: StateError | None = None
-        self._admin = Admin(self.world, self._faults, self._identity, self._timekeeper, self._stopping.set)
+        self._admin = Admin(
+            self.world,
+            self._faults,
+            self._identity,
+            self._timekeeper,
+            self._blobs.paces,
+            self._stopping.set,
+        )
         self.world.on_schedule = self._wake.set
         self.world.clock.on_change = self._wake.set
 
@@ -143,7 +152,7 @@ class Server:
         try:
             if _is_sign_in(http.path):
                 return await self._with_faults(http)
-            return await self._front(http)
+            return await (self._blobs if is_blob(http.path) else self._front)(http)
         except sqlite3.Error as error:
             self._fail(error)
             return web.Response(status=500)

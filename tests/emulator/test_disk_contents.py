@@ -59,11 +59,12 @@ def found(small: SmallWorld, disk_id: str) -> Disk:
 
 def test_a_restored_disk_holds_what_the_source_held_at_the_point_and_nothing_later() -> None:
     small, point = backed_up()
-    at_point = contents(small.world, small.os_disk, point.taken_at)
+    at_point = contents(small.world, small.os_disk, point.taken_at, flushed=True)
     small.advance(86_400)
     now = contents(small.world, small.os_disk)
     os_disk, data_disk = restore(small, point, "RestoreDisks")
-    assert contents(small.world, os_disk) == at_point == [Written(small.os_disk.unique_id, point.taken_at)]
+    written = Written(small.os_disk.unique_id, point.taken_at, image="ubuntu")
+    assert contents(small.world, os_disk) == at_point == [written]
     assert contents(small.world, os_disk) != now
     assert contents(small.world, data_disk)[0].disk == found(small, small.vm.data_disks[0].disk_id).unique_id
     small.advance(86_400)
@@ -72,14 +73,14 @@ def test_a_restored_disk_holds_what_the_source_held_at_the_point_and_nothing_lat
 
 def test_the_point_keeps_what_it_holds_when_the_source_is_gone() -> None:
     small, point = backed_up()
-    at_point = contents(small.world, small.os_disk, point.taken_at)
+    at_point = contents(small.world, small.os_disk, point.taken_at, flushed=True)
     small.world.store.delete(small.os_disk)
-    assert of_point(small.world, small.vm.id, point.disks[0], point.taken_at) == at_point
+    assert of_point(small.world, small.vm.id, point.disks[0], point) == at_point
 
 
 def test_replaced_disks_keep_what_was_written_and_the_new_ones_go_on_from_the_point() -> None:
     small, point = backed_up()
-    before = contents(small.world, small.os_disk, point.taken_at)
+    before = contents(small.world, small.os_disk, point.taken_at, flushed=True)
     old, new = small.os_disk.id, restore(small, point, "OriginalLocation")[0]
     left = found(small, old)
     assert left.managed_by is None
@@ -87,14 +88,15 @@ def test_replaced_disks_keep_what_was_written_and_the_new_ones_go_on_from_the_po
     assert kept[-1].until > point.taken_at
     small.advance(86_400)
     assert contents(small.world, left) == kept
-    assert contents(small.world, left, point.taken_at) == before
+    assert contents(small.world, left, point.taken_at, flushed=True) == before
     written = contents(small.world, new)
     assert written[:-1] == before
     assert (written[-1].disk, written[-1].since) == (new.unique_id, new.written_since)
 
     again = back_up(small)
     second = restore(small, again, "RestoreDisks")[0]
-    assert contents(small.world, second) == contents(small.world, found(small, new.id), again.taken_at)
+    at_second = contents(small.world, found(small, new.id), again.taken_at, flushed=True)
+    assert contents(small.world, second) == at_second
     assert [one.disk for one in contents(small.world, second)] == [small.os_disk.unique_id, new.unique_id]
 
 
@@ -121,5 +123,5 @@ def test_a_snapshot_holds_what_the_disk_held_when_it_was_taken() -> None:
     snapshot = small.world.store.find(Snapshot, f"{COMPUTE}/snapshots/now")
     assert snapshot is not None
     assert of_source(small.world, snapshot) == taken
-    first = Written(small.os_disk.unique_id, small.snapshot.taken_at)
+    first = Written(small.os_disk.unique_id, small.snapshot.taken_at, image="ubuntu", torn=True)
     assert of_source(small.world, small.snapshot) == [first]

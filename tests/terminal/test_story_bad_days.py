@@ -300,4 +300,5 @@ def test_every_fault_at_every_request_leaves_the_console_alive(user: User, world
     user.presses("d")
     user.sees("Virtual machine", "web-02")
     user.presses("escape")
+    user.sees_no_more("Virtual machine")
     assert user.ends() == 0

@@ -64,9 +64,61 @@ async def watch(stage: Stage) -> None:
     await stage.until(lambda: "2/4" in stage.text())
 
 
-SCENES: dict[str, Scene] = {"fleet": fleet, "menu": menu, "failover-plan": failover_plan, "watch": watch}
-PICTURES = [(name, size) for name in ("fleet", "failover-plan", "watch") for size in SIZES] + [
-    ("menu", SIZES[0])
+async def which_point(stage: Stage) -> None:
+    """The answer where the trouble began before the newest points."""
+    await stage.fleet("sql-02")
+    await stage.until_engine_stands_still()
+    await stage.pilot.press("w")
+    await stage.until_seen("When did the trouble begin?")
+    await stage.pilot.press(*(["backspace"] * 3), *"3 h ago", "enter")
+    await stage.until_seen("✔ take")
+
+
+async def vaults(stage: Stage) -> None:
+    await stage.fleet("web-01")
+    await stage.pilot.press("v")
+    await stage.until_seen("14 ✖2")
+    await stage.pilot.press("G")
+    await stage.pilot.pause()
+
+
+async def loose_ends(stage: Stage) -> None:
+    await stage.fleet("web-01")
+    await stage.until_engine_stands_still()
+    await stage.pilot.press("L")
+    await stage.until_seen("failover not committed")
+
+
+async def restore_plan(stage: Stage) -> None:
+    """Disks of last night, and what Azure says of it."""
+    await stage.fleet("app-01")
+    await stage.until_engine_stands_still()
+    await stage.pilot.press("D")
+    await stage.until_seen("Show the plan")
+    for _ in range(8):
+        if "What will happen" in stage.text():
+            break
+        await stage.pilot.press("enter")
+        await stage.pilot.pause(0.3)
+    await stage.until_seen("What will happen")
+
+
+SCENES: dict[str, Scene] = {
+    "fleet": fleet,
+    "menu": menu,
+    "failover-plan": failover_plan,
+    "watch": watch,
+    "which-point": which_point,
+    "vaults": vaults,
+    "loose-ends": loose_ends,
+    "restore-plan": restore_plan,
+}
+SMALL, MIDDLE, _ = SIZES
+PICTURES = [
+    *((name, size) for name in ("fleet", "failover-plan", "watch") for size in SIZES),
+    *((name, size) for name in ("which-point", "vaults", "loose-ends") for size in (SMALL, MIDDLE)),
+    ("menu", SMALL),
+    ("restore-plan", MIDDLE),
 ]
 
 

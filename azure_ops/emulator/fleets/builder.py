@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from ..records.backup import Vault
 from ..records.compute import (
+    RED_HAT,
     UBUNTU,
     WINDOWS_SERVER,
     DataDisk,
     Disk,
+    Image,
     NetworkInterface,
     Snapshot,
     StorageAccount,
@@ -54,6 +56,7 @@ class MachineSpec:
     tags: dict[str, str] = field(default_factory=dict)
     power: str = "running"
     agent_ready: bool = True
+    red_hat: bool = False
 
 
 class Builder:
@@ -182,7 +185,7 @@ class Builder:
             tags=spec.tags,
             time_created=created,
             vm_id=self.guid(),
-            image=WINDOWS_SERVER if spec.os_type == "Windows" else UBUNTU,
+            image=_image(spec),
         )
         self.store.save(machine)
         return machine
@@ -228,3 +231,9 @@ class Builder:
         )
         self.store.save(record)
         return record
+
+
+def _image(spec: MachineSpec) -> Image:
+    if spec.os_type == "Windows":
+        return WINDOWS_SERVER
+    return RED_HAT if spec.red_hat else UBUNTU

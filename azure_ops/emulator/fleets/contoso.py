@@ -50,10 +50,12 @@ WEST_EUROPE = (
     Member("web", _linux("web-01", "1", tags={"app": "shop", "tier": "web"}), OK, DR_OK),
     Member("web", _linux("web-02", "2", tags={"app": "shop", "tier": "web"}), OK, DR_OK),
     Member("web", _linux("web-03", "3", tags={"app": "shop", "tier": "web"}), OK, DR_OK),
-    Member("web", _linux("app-01", "1", size="Standard_D4s_v5", data_disks=_data(64)), OK, DR_OK),
+    Member(
+        "web", _linux("app-01", "1", red_hat=True, size="Standard_D4s_v5", data_disks=_data(64)), OK, DR_OK
+    ),
     Member(
         "web",
-        _linux("app-02", "2", size="Standard_D4s_v5", data_disks=_data(64), agent_ready=False),
+        _linux("app-02", "2", red_hat=True, size="Standard_D4s_v5", data_disks=_data(64), agent_ready=False),
         BackupStory(last="CompletedWithWarnings"),
         DR_OK,
     ),
@@ -91,7 +93,7 @@ WEST_EUROPE = (
         ReplicationStory(first_copy_s=900),
     ),
     Member("core", _windows("print-01", size="Standard_B2ms"), BackupStory(stopped=True, days=18)),
-    Member("core", _linux("batch-01", size="Standard_F8s_v2", power="deallocated"), OK),
+    Member("core", _linux("batch-01", red_hat=True, size="Standard_F8s_v2", power="deallocated"), OK),
     Member(
         "core",
         _linux(hostile.MARKUP_NAME, tags=hostile.TAGS, data_disks=(DataDiskSpec(32, hostile.DISK_NAME),)),
@@ -108,7 +110,7 @@ EAST_US = (
     Member("shop", _windows("shop-db-01", size="Standard_E4s_v5", data_disks=_data(512)), None, DR_OK),
     Member("shop", _linux("cache-01"), None, ReplicationStory(drilled_days=None, agent_expires_days=6)),
 )
-NORTH_EUROPE = (Member("mon", _linux("mon-01", data_disks=_data(128)), OK),)
+NORTH_EUROPE = (Member("mon", _linux("mon-01", red_hat=True, data_disks=_data(128)), OK),)
 DEVELOPMENT = (
     Member("dev", _linux("build-01", size="Standard_D8s_v5", data_disks=_data(256)), OK),
     Member("dev", _linux("build-02", size="Standard_D8s_v5", power="deallocated")),

@@ -144,7 +144,7 @@ def recovery_point_document(world: World, item: ProtectedItem, point: RecoveryPo
         "recoveryPointAdditionalInfo": "",
         "sourceVMStorageType": "PremiumVMOnPartialPremiumStorage" if point.premium else "NormalStorage",
         "isSourceVMEncrypted": point.encrypted,
-        "isInstantIlrSessionActive": False,
+        "isInstantIlrSessionActive": point.files_are_open(now),
         "recoveryPointTierDetails": _tiers(point, now),
         "isManagedVirtualMachine": True,
         "virtualMachineSize": point.vm_size,

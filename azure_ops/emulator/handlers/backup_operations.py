@@ -15,6 +15,7 @@ from ..routing import Context, Routes
 from ..store import Event
 from ..world import World, happens
 from .backup import ITEM, ITEM_ACTION
+from .backup_item_scripts import item_recovery_status
 from .formats import NOT_YET, dotnet_ticks
 from .vaults import PROVIDER, VAULT, find_vault
 
@@ -102,7 +103,10 @@ def find_operation(ctx: Context) -> BackupOperation:
 def get_operation_status(ctx: Context) -> Answer:
     operation = find_operation(ctx)
     running = operation.status == "InProgress"
-    return Answer(200, status_document(operation), _again(ctx) if running else {})
+    document = status_document(operation)
+    if operation.script_suffix and operation.status == "Succeeded":
+        document["properties"] = item_recovery_status(ctx, operation)
+    return Answer(200, document, _again(ctx) if running else {})
 
 
 def status_document(operation: BackupOperation) -> dict[str, Json]:

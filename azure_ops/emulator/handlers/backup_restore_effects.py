@@ -8,6 +8,7 @@ from ..records.restores import RestoreOrder
 from ..world import World
 from .addresses import free_address, new_mac
 from .disk_contents import attach, detach, of_point
+from .restore_point_ids import disk_restore_point_id
 
 UNKNOWN_SIZE_GB = {"Linux": 30, "Windows": 127}
 """Of an OS disk whose size nobody noted; a data disk gets the default of 1,023."""
@@ -41,8 +42,8 @@ def make_disks(world: World, order: RestoreOrder, item: ProtectedItem, point: Re
             time_created=at,
             unique_id=world.store.new_guid(),
             create_option="Empty" if order.from_vault else "Restore",
-            source_id=None if order.from_vault else _snapshot_id(item, point, disk, order.region),
-            held=of_point(world, item.vm_id, disk, point.taken_at),
+            source_id=None if order.from_vault else disk_restore_point_id(item, point, disk, order.region),
+            held=of_point(world, item.vm_id, disk, point),
         )
         world.store.save(record)
         order.disk_ids.append(record.id)
@@ -56,17 +57,6 @@ def _disk_id(world: World, order: RestoreOrder, item: ProtectedItem, disk: Inclu
     if world.store.find(Disk, disk_id) is None:
         return disk_id
     return f"{disk_id}-{world.store.random.getrandbits(32):08x}"  # two restores in one second
-
-
-def _snapshot_id(item: ProtectedItem, point: RecoveryPoint, disk: IncludedDisk, region: str) -> str:
-    """The restore point that the service keeps in a group of its own."""
-    subscription = "/".join(item.id.split("/")[:3])
-    vm_name = item.vm_id.rsplit("/", 1)[-1]
-    return (
-        f"{subscription}/resourceGroups/AzureBackupRG_{region}_1/providers/Microsoft.Compute/"
-        f"restorePointCollections/AzureBackup_{vm_name}_{item.data_id}/"
-        f"restorePoints/AzureBackup_{point.taken_at:%Y%m%d_%H%M%S}/diskRestorePoints/{disk.name}"
-    )
 
 
 def make_machine(world: World, order: RestoreOrder, item: ProtectedItem, point: RecoveryPoint) -> None:

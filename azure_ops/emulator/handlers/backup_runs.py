@@ -24,7 +24,7 @@ from ..records.compute import Disk, VirtualMachine
 from ..store import Event
 from ..world import World, happens
 from .backup_errors import AGENT_NOT_READY, CANCELLED, VM_GONE, job_error
-from .disk_contents import contents
+from .disk_contents import CRASH_CONSISTENT, contents
 from .formats import us_time
 
 SNAPSHOT, TRANSFER, VALIDATE = "Take Snapshot", "Transfer data to vault", "Validate Backup"
@@ -131,16 +131,17 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     policy = world.store.find(BackupPolicy, f"{item.vault_id}/backupPolicies/{item.policy_name}")
     now = world.clock.now()
     taken_at = started + (now - started) * 0.4  # recorded: the moment lies within the snapshot's time
+    if vm.power != "running" or not vm.agent_ready:
+        consistency = CRASH_CONSISTENT
+    else:
+        consistency = "AppConsistent" if vm.os_type == "Windows" else "FileSystemConsistent"
+    flushed = consistency != CRASH_CONSISTENT
     included = [
-        included_disk(world, lun, disk_id, taken_at)
+        included_disk(world, lun, disk_id, taken_at, flushed=flushed)
         for lun, disk_id in ((-1, vm.os_disk_id), *((disk.lun, disk.disk_id) for disk in vm.data_disks))
         if lun == -1 or item.covers(lun)
     ]
     os_disk = world.store.find(Disk, vm.os_disk_id)
-    if vm.power != "running" or not vm.agent_ready:
-        consistency = "CrashConsistent"
-    else:
-        consistency = "AppConsistent" if vm.os_type == "Windows" else "FileSystemConsistent"
     point = RecoveryPoint(
         name=str(world.store.random.randrange(10**11, 10**16)),
         taken_at=taken_at,
@@ -160,13 +161,16 @@ def _point(world: World, job: BackupJob, item: ProtectedItem, vm: VirtualMachine
     return point
 
 
-def included_disk(world: World, lun: int, disk_id: str, at: datetime | None = None) -> IncludedDisk:
+def included_disk(
+    world: World, lun: int, disk_id: str, at: datetime | None = None, *, flushed: bool = False
+) -> IncludedDisk:
     """`at` is the moment of the point, for what the disk held then; a fleet leaves that to be worked out."""
     disk = world.store.find(Disk, disk_id)
     name = disk_id.rsplit("/", 1)[-1]
     if disk is None:
         return IncludedDisk(lun, name)
-    return IncludedDisk(lun, name, disk.size_gb, disk.sku, contents(world, disk, at) if at else [])
+    held = contents(world, disk, at, flushed=flushed) if at else []
+    return IncludedDisk(lun, name, disk.size_gb, disk.sku, held)
 
 
 def _transfer_shown(world: World, job: BackupJob, item: ProtectedItem) -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..answers import Answer, Json, Refusal, resource_not_found
-from ..records.compute import Disk, VirtualMachine
+from ..records.compute import RED_HAT, Disk, VirtualMachine
 from ..routing import Context, Routes, paged
 from ..store import Event
 from ..world import World, happens
 from .compute_disks import GROUP, SUBSCRIPTION, disk_document, resource_id, scope_of, snapshot_document
 from .compute_operations import end_operation, operation_of, preempt_operations, start_operation
+from .disk_access import require_closed
 from .formats import agent_time, compute_time
 
-__all__ = ["ROUTES", "disk_document", "snapshot_document", "vm_document"]
+__all__ = ["ROUTES", "disk_document", "os_profile", "snapshot_document", "vm_document"]
 
 ROUTES = Routes()
 VM = GROUP + "/virtualMachines/{name}"
@@ -30,7 +31,7 @@ def vm_document(world: World, vm: VirtualMachine, *, instance_view: bool = False
         "provisioningState": vm.provisioning_state,
         "vmId": vm.vm_id,
         "storageProfile": _storage_profile(world, vm),
-        **({"osProfile": _os_profile(vm)} if vm.image else {}),
+        **({"osProfile": os_profile(vm)} if vm.image else {}),
         "networkProfile": {"networkInterfaces": [{"id": nic_id} for nic_id in vm.nic_ids]},
         **({"instanceView": _instance_view(world, vm)} if instance_view else {}),
         "timeCreated": compute_time(vm.time_created),
@@ -84,7 +85,7 @@ def _attached(
     }
 
 
-def _os_profile(vm: VirtualMachine) -> dict[str, Json]:
+def os_profile(vm: VirtualMachine) -> dict[str, Json]:
     profile: dict[str, Json] = {"computerName": vm.name, "adminUsername": vm.admin_username}
     if vm.os_type == "Windows":
         profile["windowsConfiguration"] = {
@@ -145,10 +146,12 @@ def _guest_view(world: World, vm: VirtualMachine) -> dict[str, Json]:
     system: dict[str, Json] = {}
     if vm.image:
         windows = vm.os_type == "Windows"
+        version = vm.image.exact_version
+        linux = "redhat" if vm.image.publisher == RED_HAT.publisher else "ubuntu"
         system = {
             "computerName": vm.name,
-            "osName": f"Windows Server {vm.image.sku.split('-')[0]}" if windows else "ubuntu",
-            "osVersion": vm.image.exact_version if windows else vm.image.exact_version[:5],
+            "osName": f"Windows Server {vm.image.sku.split('-')[0]}" if windows else linux,
+            "osVersion": version if windows else ".".join(version.split(".")[:2]),
         }
     return {**system, "vmAgent": agent}
 
@@ -212,7 +215,10 @@ def get_instance_view(ctx: Context) -> Answer:
 
 @ROUTES.post(VM + "/start", action="Microsoft.Compute/virtualMachines/start/action")
 def start(ctx: Context) -> Answer:
-    return _change_power(ctx, find_vm(ctx), "starting", "running", 20)
+    vm = find_vm(ctx)
+    for disk_id in (vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)):
+        require_closed(ctx.world, disk_id, f"starting virtual machine '{vm.name}'")
+    return _change_power(ctx, vm, "starting", "running", 20)
 
 
 @ROUTES.post(VM + "/deallocate", action="Microsoft.Compute/virtualMachines/deallocate/action")

@@ -1,4 +1,4 @@
-"""Deleting disks and snapshots: what is attached or locked stays; what is not there is deleted already."""
+"""Deleting disks and snapshots. What is attached, locked or being read stays; what is not there is gone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..store import Event
 from ..world import World, happens
 from .compute_disks import GROUP, resource_id
 from .compute_operations import end_operation, operation_of, start_operation
+from .disk_access import require_closed
 from .locks import require_deletable
 
 ROUTES = Routes()
@@ -21,6 +22,7 @@ def delete_disk(ctx: Context) -> Answer:
     if disk is None:
         return Answer(204)
     require_deletable(ctx, disk.id)
+    require_closed(ctx.world, disk.id, "deleting the disk")
     if disk.managed_by:
         message = f"Disk {disk.name} is attached to VM {disk.managed_by}."
         raise Refusal(409, "OperationNotAllowed", message)
@@ -46,6 +48,7 @@ def delete_snapshot(ctx: Context) -> Answer:
     if snapshot is None:
         return Answer(204)
     require_deletable(ctx, snapshot.id)
+    require_closed(ctx.world, snapshot.id, "deleting the snapshot")
     headers = start_operation(ctx, snapshot, TAKES_S, "compute.snapshot_deleted", snapshot_id=snapshot_id)
     return Answer(202, None, headers)
 

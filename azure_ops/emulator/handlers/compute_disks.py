@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from ..answers import Answer, Json, resource_not_found
-from ..records.compute import Disk, Snapshot
+from ..records.compute import Disk, Snapshot, VirtualMachine
 from ..routing import Context, Routes, paged
 from ..world import World
+from .disk_addresses import access_to
 from .formats import compute_time
 
 ROUTES = Routes()
@@ -47,7 +48,7 @@ def disk_document(world: World, disk: Disk) -> dict[str, Json]:
         **_access(),
         "timeCreated": created,
         "provisioningState": disk.provisioning_state,
-        "diskState": "Attached" if disk.managed_by else "Unattached",
+        "diskState": _state(world, disk),
         **({"LastOwnershipUpdateTime": created} if disk.managed_by else {}),
         "diskSizeBytes": disk.size_gb * GIB,
         "uniqueId": disk.unique_id,
@@ -80,7 +81,7 @@ def snapshot_document(world: World, snapshot: Snapshot) -> dict[str, Json]:
         "publicNetworkAccess": "Enabled",
         "timeCreated": compute_time(snapshot.taken_at),
         "provisioningState": snapshot.provisioning_state,
-        "diskState": "Unattached",
+        "diskState": "ActiveSAS" if access_to(world, snapshot.id) else "Unattached",
         "diskSizeBytes": snapshot.size_gb * GIB,
         "uniqueId": snapshot.unique_id,
         **family,
@@ -95,6 +96,15 @@ def snapshot_document(world: World, snapshot: Snapshot) -> dict[str, Json]:
         "sku": {"name": snapshot.sku, "tier": snapshot.sku.split("_")[0]},
         "properties": properties,
     }
+
+
+def _state(world: World, disk: Disk) -> str:
+    if access_to(world, disk.id) is not None:
+        return "ActiveSAS"
+    if disk.managed_by is None:
+        return "Unattached"
+    vm = world.store.find(VirtualMachine, disk.managed_by)
+    return "Reserved" if vm is not None and vm.power == "deallocated" else "Attached"
 
 
 def _guest(os_type: str | None, generation: str) -> dict[str, Json]:

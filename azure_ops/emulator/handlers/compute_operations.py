@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..answers import Answer, Json, Refusal
-from ..records.compute import ComputeOperation, Disk, Snapshot, VirtualMachine
+from ..records.compute import ComputeOperation, Disk, DiskAccess, DiskRestorePoint, Snapshot, VirtualMachine
 from ..routing import Context, Routes
 from ..store import Event
 from ..world import World, happens
 from .compute_disks import disk_document, snapshot_document
+from .disk_addresses import signed_address
 from .formats import compute_time, dotnet_ticks
 
 ROUTES = Routes()
@@ -23,10 +24,18 @@ TARGETS = {kind.__name__: kind for kind in (VirtualMachine, Disk, Snapshot)}
 
 
 def start_operation(
-    ctx: Context, target: VirtualMachine | Disk | Snapshot, seconds: float, event: str, **payload: Any
+    ctx: Context,
+    target: VirtualMachine | Disk | Snapshot | DiskRestorePoint,
+    seconds: float,
+    event: str,
+    *,
+    output: bool = True,
+    access_id: str = "",
+    **payload: Any,
 ) -> dict[str, str]:
     """Makes the operation and schedules `event` with its id and `payload`; returns the 202's headers.
-    The handler of `event` ends it with `end_operation`."""
+    The handler of `event` ends it with `end_operation`. `output`: a disk or snapshot that is there at the end
+    is what the operation gives; with `access_id` it is that signed address."""
     family = "operations" if isinstance(target, VirtualMachine) else "DiskOperations"
     sub = ctx.params["sub"]
     operation = ComputeOperation(
@@ -35,7 +44,8 @@ def start_operation(
         started_at=ctx.now,
         target_id=target.id,
         target_kind=type(target).__name__,
-        has_output=family == "DiskOperations" and ctx.method != "DELETE",
+        has_output=output and family == "DiskOperations" and ctx.method != "DELETE",
+        access_id=access_id,
     )
     ctx.world.store.save(operation)
     ctx.world.happens_in(
@@ -100,30 +110,34 @@ def _poll(ctx: Context, family: str) -> Answer:
     running = operation.status == "InProgress"
     again = {"Retry-After": str(ctx.world.clock.retry_after(2 if family == "DiskOperations" else 10))}
     if ctx.query.get("monitor", "").lower() != "true":
-        return Answer(200, _operation_document(ctx.world, operation), again if running else {})
+        return Answer(200, _operation_document(ctx, operation), again if running else {})
     if running:
         location_url = f"{ctx.base_url}{operation.id}?monitor=true&api-version={ctx.api_version}"
         return Answer(202, None, {"Location": location_url, **again})
     if operation.error:
         raise Refusal(409, *operation.error)
-    return Answer(200, _output(ctx.world, operation))
+    return Answer(200, _output(ctx, operation))
 
 
-def _operation_document(world: World, operation: ComputeOperation) -> dict[str, Json]:
+def _operation_document(ctx: Context, operation: ComputeOperation) -> dict[str, Json]:
     document: dict[str, Json] = {"startTime": compute_time(operation.started_at)}
     if operation.ended_at:
         document["endTime"] = compute_time(operation.ended_at)
     document["status"] = operation.status
     if operation.error:
         document["error"] = {"code": operation.error[0], "message": operation.error[1]}
-    elif operation.ended_at and (output := _output(world, operation)):
+    elif operation.ended_at and (output := _output(ctx, operation)):
         document["properties"] = {"output": output}
     return {**document, "name": operation.name}
 
 
-def _output(world: World, operation: ComputeOperation) -> dict[str, Json] | None:
+def _output(ctx: Context, operation: ComputeOperation) -> dict[str, Json] | None:
     if not operation.has_output:
         return None
+    world = ctx.world
+    if operation.access_id:
+        access = world.store.find(DiskAccess, operation.access_id)
+        return {"accessSAS": signed_address(ctx.base_url, access)} if access else None
     target = world.store.find(TARGETS[operation.target_kind], operation.target_id)
     if isinstance(target, Disk):
         return disk_document(world, target)

@@ -9,6 +9,7 @@ from ..records.tenancy import TENANT_ID_FACT, ResourceGroup, Subscription
 from ..routing import Context, Routes, paged
 from ..store import Record
 from ..world import World
+from .restore_points import service_group
 
 ROUTES = Routes()
 
@@ -215,7 +216,8 @@ def get_resource_group(ctx: Context) -> Answer:
 
 def find_resource_group(world: World, subscription_id: str, name: str) -> ResourceGroup:
     """Raises the front end's 404."""
-    group = world.store.find(ResourceGroup, f"/subscriptions/{subscription_id}/resourceGroups/{name}")
+    group_id = f"/subscriptions/{subscription_id}/resourceGroups/{name}"
+    group = world.store.find(ResourceGroup, group_id) or service_group(world, group_id)
     if group is None:
         raise Refusal(
             404,

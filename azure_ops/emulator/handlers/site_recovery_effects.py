@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..records.compute import DataDisk, Disk, NetworkInterface, VirtualMachine
+from ..records.compute import DataDisk, Disk, NetworkInterface, VirtualMachine, Written
 from ..records.site_recovery import (
     FAILOVER_COMMIT_PENDING,
     FAILOVER_COMMITTED,
@@ -17,6 +17,7 @@ from ..records.site_recovery import (
 )
 from ..world import World
 from .addresses import free_address, new_mac
+from .disk_contents import contents
 from .site_recovery import points_of
 from .site_recovery_details import location_of, recovery_name, target_disk_id, test_name
 from .site_recovery_ids import last
@@ -49,10 +50,18 @@ def name_is_taken(world: World, item: ReplicatedItem) -> bool:
 
 
 def _make_disks(
-    world: World, item: ReplicatedItem, vm_id: str, suffix: str, at: datetime, location: str
+    world: World,
+    item: ReplicatedItem,
+    vm_id: str,
+    suffix: str,
+    at: datetime,
+    location: str,
+    point_at: datetime,
 ) -> list[Disk]:
     made = []
     for disk in item.disks:
+        source = world.store.find(Disk, disk.disk_id)
+        lost = [Written(disk.disk_id.lower(), point_at)]
         record = Disk(
             id=target_disk_id(item, disk, suffix),
             location=location,
@@ -65,6 +74,8 @@ def _make_disks(
             create_option="Copy",
             source_id=target_disk_id(item, disk, "-ASRReplica"),
             hyper_v_generation=item.generation,
+            held=contents(world, source, point_at) if source else lost,
+            written_since=at,
         )
         world.store.save(record)
         made.append(record)
@@ -95,11 +106,12 @@ def _make_vm(
     suffixes: tuple[str, str],
     at: datetime,
     power: str,
+    point_at: datetime,
 ) -> VirtualMachine:
     """From the disks of the target: attached, no OS profile, no image; tags copied. `suffixes` name the disks
     and the interfaces."""
     location = location_of(world, item.recovery_container_id)
-    disks = _make_disks(world, item, vm_id, suffixes[0], at, location)
+    disks = _make_disks(world, item, vm_id, suffixes[0], at, location, point_at)
     nics = [_make_nic(world, item, nic, vm_id, network_id, suffixes[1]) for nic in item.nics]
     by_role = sorted(zip(item.disks, disks, strict=True), key=lambda pair: not pair[0].is_os)
     vm = VirtualMachine(
@@ -154,8 +166,11 @@ def keep_running(world: World, vm_id: str, at: datetime) -> None:
 # a drill ----------------------------------------------------------------------------------------------------
 
 
-def make_test_vm(world: World, item: ReplicatedItem, network_id: str, at: datetime, power: str) -> None:
-    vm = _make_vm(world, item, test_vm_id(item), network_id, ("-ASRtest", "-test"), at, power)
+def make_test_vm(
+    world: World, item: ReplicatedItem, network_id: str, at: datetime, power: str, *, point_at: datetime
+) -> None:
+    suffixes = ("-ASRtest", "-test")
+    vm = _make_vm(world, item, test_vm_id(item), network_id, suffixes, at, power, point_at)
     item.test_vm_id, item.test_network_used_id = vm.id, network_id
     world.store.save(item)
 
@@ -181,9 +196,11 @@ def latest_point(world: World, item: ReplicatedItem, at: datetime) -> Point:
     return Point(stored.guid, stored.at, False)
 
 
-def make_recovery_vm(world: World, item: ReplicatedItem, at: datetime, power: str) -> None:
+def make_recovery_vm(
+    world: World, item: ReplicatedItem, at: datetime, power: str, *, point_at: datetime
+) -> None:
     vm_id = recovery_vm_id(item)
-    vm = _make_vm(world, item, vm_id, item.recovery_network_id, ("", ""), at, power)
+    vm = _make_vm(world, item, vm_id, item.recovery_network_id, ("", ""), at, power, point_at)
     item.recovery_vm_id = vm.id
     item.recovery_disk_ids = [target_disk_id(item, disk) for disk in item.disks]
     world.store.save(item)

@@ -31,6 +31,11 @@ def _point(job: ReplicationJob) -> Point | None:
     return Point(job.inputs["point"], datetime.fromisoformat(job.inputs["point_at"]), False)
 
 
+def _point_at(job: ReplicationJob, at: datetime) -> datetime:
+    point = _point(job)
+    return point.at if point else at
+
+
 def _take_point(world: World, job: ReplicationJob, item: ReplicatedItem, at: datetime) -> None:
     """The asked-for point stands in the inputs since the request; without one the latest is taken now."""
     if job.inputs.get("point"):
@@ -104,7 +109,9 @@ class TestFailover(Scenario):
         assert item is not None
         if task.task_id == "TestFailoverTask":
             _take_point(world, job, item, at)
-            effects.make_test_vm(world, item, job.inputs["network"], at, "starting")
+            effects.make_test_vm(
+                world, item, job.inputs["network"], at, "starting", point_at=_point_at(job, at)
+            )
         elif task.task_id == "StartTestVmTask":
             effects.set_power(world, item.test_vm_id, "running", at)
 
@@ -201,7 +208,7 @@ class UnplannedFailover(Scenario):
                 task.state = task.state_description = "Failed"
         elif task.task_id == "FailoverTask":
             self._avoid_name_conflict(world, job, item)
-            effects.make_recovery_vm(world, item, at, "starting")
+            effects.make_recovery_vm(world, item, at, "starting", point_at=_point_at(job, at))
         elif task.task_id == "StartVmOnSecondary":
             effects.set_power(world, item.recovery_vm_id, "running", at)
 
@@ -254,7 +261,7 @@ class ChangePit(Scenario):
         assert item is not None
         if task.task_id == "ChangePitTask":
             effects.remove_recovery_vm(world, item)
-            effects.make_recovery_vm(world, item, at, "starting")
+            effects.make_recovery_vm(world, item, at, "starting", point_at=_point_at(job, at))
         elif task.task_id == "StartVmOnSecondary":
             effects.set_power(world, item.recovery_vm_id, "running", at)
 

@@ -56,7 +56,7 @@ def seed_test_failover(world: World, item: ReplicatedItem, network_id: str, at: 
     assert item.state == PROTECTED
     job = past_job(world, item, "TestFailover", at, {"network": network_id})
     _noted(job, effects.latest_point(world, item, at))
-    effects.make_test_vm(world, item, network_id, at + timedelta(seconds=110), "running")
+    effects.make_test_vm(world, item, network_id, at + timedelta(seconds=110), "running", point_at=at)
     item.test_failover_job_id, item.last_test_failover_at = job.id, at
     job.outcome = test_outcome(item, job)
     world.store.save(item)
@@ -73,7 +73,7 @@ def seed_failover(world: World, item: ReplicatedItem, at: datetime, *, shut_down
     item.frozen_at = at
     if shut_down:
         effects.set_power(world, item.vm_id, "deallocated", at + timedelta(seconds=71))
-    effects.make_recovery_vm(world, item, at + timedelta(seconds=108), "running")
+    effects.make_recovery_vm(world, item, at + timedelta(seconds=108), "running", point_at=point.at)
     effects.mark_failed_over(world, item, point, at)
     job.outcome = failover_outcome(item, job, item.recovery_network_id)
     world.store.save(job)

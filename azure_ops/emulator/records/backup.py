@@ -114,6 +114,11 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     threat: str = ""
     """Healthy, Warning or UnHealthy; empty: the vault's threat detection is not on."""
     threats: list[Threat] = []
+    files_open_until: datetime | None = None
+    """The session of an item-level recovery, until it is revoked or over."""
+
+    def files_are_open(self, now: datetime) -> bool:
+        return self.files_open_until is not None and now < self.files_open_until
 
 
 STOPPED = ("ProtectionStopped", "BackupsSuspended")
@@ -238,6 +243,8 @@ class BackupOperation(Record, kw_only=True, omit_defaults=True):
     job_id: str | None = None
     """The job's GUID."""
     error: tuple[str, str] | None = None
+    script_suffix: str = ""
+    """Of the provisioning of an item-level recovery: the scripts' name, with the password in it."""
     problems: list[Problem] | None = None
     """Of a validation that ended: what it found. None for other operations."""
 

@@ -19,6 +19,7 @@ class Image(msgspec.Struct, frozen=True):
     exact_version: str
 
 
+RED_HAT = Image("RedHat", "RHEL", "9-lvm-gen2", "9.6.2025062411")
 UBUNTU = Image("Canonical", "ubuntu-24_04-lts", "server", "24.04.202506100")
 WINDOWS_SERVER = Image("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-g2", "20348.3807.250610")
 
@@ -31,6 +32,10 @@ class Written(msgspec.Struct, frozen=True, omit_defaults=True):
     until: datetime
     since: datetime | None = None
     """None: from its making on."""
+    image: str = ""
+    """What is on it: one of the shipped disk images; empty where nobody knew what machine it served."""
+    torn: bool = False
+    """Its machine was at work at the end and nothing had been flushed: the journal is not replayed."""
 
 
 Contents = list[Written]
@@ -118,6 +123,20 @@ class Snapshot(Record, kw_only=True, omit_defaults=True):
     holds: Contents = []
 
 
+class DiskRestorePoint(Record, kw_only=True):
+    """One disk in the snapshot that a backup has in Compute. Never kept: it follows from the backup."""
+
+    location: str
+    size_gb: int
+    os_type: str | None
+    unique_id: str
+    taken_at: datetime
+    source_disk_id: str
+    source_unique_id: str | None
+    family_id: str
+    holds: Contents
+
+
 class ComputeOperation(Record, kw_only=True, omit_defaults=True):
     """A long-running operation of Compute, found at `…/locations/{location}/operations/{guid}` (machines)
     or `…/DiskOperations/{guid}` (disks and snapshots); `id` is that path."""
@@ -132,6 +151,29 @@ class ComputeOperation(Record, kw_only=True, omit_defaults=True):
     """`VirtualMachine`, `Disk` or `Snapshot`."""
     has_output: bool = False
     """True: the finished operation carries the resource (creations of disks and snapshots)."""
+    access_id: str = ""
+    """Of a grant: the finished operation carries the signed address instead."""
+
+
+class DiskAccess(Record, kw_only=True, omit_defaults=True):
+    """A shared access signature on the bytes of a disk or snapshot; `id` is the path of its page blob. It
+    stays until it is revoked: an expired one opens nothing and still counts as active."""
+
+    target_id: str
+    target_kind: str
+    """`Disk`, `Snapshot` or `DiskRestorePoint`."""
+    policy: str
+    """The stored policy that the signature names (`si`), a GUID."""
+    signature: str
+    granted_at: datetime
+    expires_at: datetime
+    size_gb: int
+    unique_id: str
+    os_type: str | None = None
+    holds: Contents = []
+    """Of the moment of the grant: nothing can write to it while it is active."""
+    family_id: str | None = None
+    """Of an incremental snapshot: only few of one family may be read at a time, and compared."""
 
 
 class Subnet(msgspec.Struct, frozen=True):
@@ -177,6 +219,7 @@ KINDS: list[type[Record]] = [
     Disk,
     Snapshot,
     ComputeOperation,
+    DiskAccess,
     VirtualNetwork,
     NetworkInterface,
     PublicIpAddress,
