@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Container
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.pane import Pane, PaneTitle
@@ -24,6 +26,13 @@ IDS = {1: "vms", 2: "points", 3: "replication", 4: "operations", 5: "requests"}
 WINDOWS = ((1,), (2, 3), (4, 5))
 """Panes that share a window where room is short."""
 CONTAINERS = {"upper": (1, 2, 3), "detail": (2, 3), "lower": (4, 5)}
+
+
+class Bare(Container):
+    """Holds others and shows nothing itself: its lines are all alike, so one of them is made."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        return super().render_lines(Region(crop.x, crop.y, crop.width, 1)) * crop.height
 
 
 class Layout:
@@ -45,14 +54,14 @@ class Layout:
             number: Pane(number, NAMES[number], content, id=f"{IDS[number]}-pane")
             for number, content in contents.items()
         }
-        detail = Vertical(panes[2], panes[3], id="detail")
-        upper = Container(panes[1], detail, id="upper")
-        lower = Horizontal(panes[4], panes[5], id="lower")
+        detail = Bare(panes[2], panes[3], id="detail")
+        upper = Bare(panes[1], detail, id="upper")
+        lower = Bare(panes[4], panes[5], id="lower")
         self._containers = {"upper": upper, "detail": detail, "lower": lower}
         self._sized(width, height)
         self._classify()
         self.retitle()
-        return Vertical(upper, lower, id="body")
+        return Bare(upper, lower, id="body")
 
     def pane(self, number: int) -> Pane:
         return self._panes[number]
