@@ -150,7 +150,7 @@ class FileSessions:
             if not path.startswith("/") or "\0" in path:
                 raise FileRestoreError(f"{path[:200]!r} is no whole path.", "Begin it with a slash.")
         async with self._opening:
-            session = self._found_again(paths)
+            session = self._found_again(console, paths)
             if session is None:
                 session = await self._opened(paths)
             self._owners[session.id] = console
@@ -162,8 +162,9 @@ class FileSessions:
             restore=self._restore_of(session),
         )
 
-    def _found_again(self, paths: tuple[str, ...]) -> FileSession | None:
-        left = (self._sessions[id] for id, owner in self._owners.items() if owner is None)
+    def _found_again(self, console: Console, paths: tuple[str, ...]) -> FileSession | None:
+        """Of this console, or left by one whose line broke."""
+        left = (self._sessions[id] for id, owner in self._owners.items() if owner in (None, console))
         return next((session for session in left if session.sources == paths), None)
 
     async def _opened(self, paths: tuple[str, ...]) -> FileSession:
