@@ -285,9 +285,9 @@ class FileRestores:
 
 def _summary(report: Report) -> str:
     lost = len(report.losses) + report.losses_left_out
-    parts = [f"{report.files + report.resumed:,} files, {report.size:,} bytes"]
+    parts = [f"{report.files:,} files restored, {report.size:,} bytes"]
     if report.resumed:
-        parts.append(f"{report.resumed:,} of them were there already")
+        parts.append(f"{report.resumed:,} were there already")
     if report.skipped:
         parts.append(f"{report.skipped:,} skipped")
     if lost:

@@ -51,9 +51,9 @@ def test_a_remap_moves_the_key() -> None:
 
 def test_an_action_without_a_key_may_be_given_one() -> None:
     assert keys.KeyTable().shown("protect") == ""
-    table = keys.KeyTable({"protect": "E"})
-    assert table.shown("protect") == "E"
-    assert table.keymap() == {"protect": "E"}
+    table = keys.KeyTable({"protect": "Q"})
+    assert table.shown("protect") == "Q"
+    assert table.keymap() == {"protect": "Q"}
     assert [binding.key for binding in keys.bindings(["protect"], "act")] == ["none-protect"]
 
 

@@ -141,12 +141,13 @@ class FilesScreen(Screen[None]):
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
         restore = answer.session.restore
-        if (
-            first
-            and restore is not None
-            and (not restore.state.ended or restore.state is RestoreState.INTERRUPTED)
-        ):
+        if restore is None or (restore.state.ended and restore.state is not RestoreState.INTERRUPTED):
+            return
+        if first:
             self._restore()
+        elif restore.state is RestoreState.INTERRUPTED:
+            key = self._key("restore-files")
+            self.console_app.tell(f"The restore of files was interrupted; {key} goes on with it.", "warning")
 
     def _session(self) -> str:
         return self.session.id if self.session else ""

@@ -295,10 +295,18 @@ class RestoreProgress(Dialog[None]):
     async def _follow(self) -> None:
         while not self._told.state.ended:
             await asyncio.sleep(LOOK_S)
+            before = self._told.state
             await self._ask(wire.GetRestore(session=self._session()))
-            if self._told.state is RestoreState.INTERRUPTED:
+            if self._told.state is RestoreState.INTERRUPTED and before is RestoreState.RUNNING:
                 # The engine was killed under our eyes: what was confirmed goes on.
-                await self._ask(wire.ResumeRestore(session=self._session(), id=self._told.id))
+                await self._resume()
+
+    async def _resume(self) -> None:
+        await self._ask(wire.ResumeRestore(session=self._session(), id=self._told.id))
+
+    async def _resume_and_follow(self) -> None:
+        await self._resume()
+        await self._follow()
 
     async def _ask(self, request: wire.Request) -> None:
         try:
@@ -317,13 +325,17 @@ class RestoreProgress(Dialog[None]):
     def _say_keys(self) -> None:
         keys, state = self._console_app.keys, self._told.state
         words = ["esc back"]
-        if not state.ended:
+        if state is RestoreState.INTERRUPTED:
+            words = [f"{keys.shown('pause')} go on", "esc back"]
+        elif not state.ended:
             pause = "go on" if state is RestoreState.PAUSED else "pause"
             words = [f"{keys.shown('pause')} {pause}", f"{keys.shown('cancel-job')} cancel",
                      "esc back, it goes on"]  # fmt: skip
         self.query_one("#hints", Static).update(plain(" · ".join(words)))
 
     def action_control(self, id: str) -> None:
+        if self._told.state is RestoreState.INTERRUPTED and id == "pause":
+            self.run_worker(self._resume_and_follow(), group="follow", exclusive=True, exit_on_error=False)
         if self._told.state.ended:
             return
         control = Control.CANCEL if id == "cancel-job" else Control.PAUSE
