@@ -13,6 +13,8 @@ from functools import cache
 from .model import Disk, FleetItem, Job, JobError, PointSource, PowerState, RecoveryPoint, RestoreTime
 
 SNAPSHOT, VAULT, ARCHIVE, INSTANT_ACCESS = "InstantRP", "HardenedRP", "ArchivedRP", "IASnapshotRP"
+SECONDARY = "secondary"
+"""Stands for the tier where times are kept: a restore in the other region takes its own time."""
 TIERS = {SNAPSHOT: "snapshot", VAULT: "vault", ARCHIVE: "archive", INSTANT_ACCESS: "instant access"}
 APP, FILE_SYSTEM, CRASH = "app-consistent", "file-system-consistent", "crash-consistent"
 CRASH_CODE = "UserErrorBackupTookCrashConsistentSnapshot"
@@ -86,6 +88,12 @@ def tiers_of(point: RecoveryPoint) -> list[str]:
     return [tier.name for tier in point.tiers if tier.status in ("Valid", "Rehydrated")]
 
 
+def snapshot_only(point: RecoveryPoint) -> bool:
+    """No copy in the vault: until there is one, it lives no longer than the policy's instant-restore days."""
+    held = tiers_of(point)
+    return bool(held) and not point.secondary and all(name in (SNAPSHOT, INSTANT_ACCESS) for name in held)
+
+
 def restored_from(point: RecoveryPoint) -> str:
     """The tier that a restore reads: the fastest that holds the point; empty when none does."""
     held = {tier.name: tier.status for tier in point.tiers if tier.status in ("Valid", "Rehydrated")}
@@ -143,6 +151,12 @@ def disk_names(disks: Iterable[Disk]) -> str:
 
 
 # time -------------------------------------------------------------------------------------------------------
+
+
+def timed_by(point: RecoveryPoint) -> str:
+    """What decides how long a restore takes; empty when no tier holds the point."""
+    held = restored_from(point)
+    return SECONDARY if held and point.secondary else held
 
 
 def usual_s(times: Iterable[RestoreTime], action: str, tier: str) -> RestoreTime | None:

@@ -95,7 +95,7 @@ def recommend(
 class _Candidate(msgspec.Struct, frozen=True, gc=False):
     point: RecoveryPoint
     way: str
-    """The tier that a restore reads, or the source of what has no tiers: decides the time it takes."""
+    """What decides how long it takes: the tier, or the source of what has no tiers."""
     snapshots: tuple[RecoveryPoint, ...] = ()
 
 
@@ -106,6 +106,11 @@ class _Weighed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Until the machine is back."""
     faults_min: float
     """Without lost data and time."""
+
+    @property
+    def has_key(self) -> bool:
+        """Nobody knows how long work by hand takes."""
+        return self.candidate.point.source is not PointSource.SNAPSHOT
 
 
 def with_alerts(points: Iterable[RecoveryPoint]) -> list[RecoveryPoint]:
@@ -135,7 +140,7 @@ def _usable(
     usable: list[_Candidate] = []
     snapshots: list[RecoveryPoint] = []
     for point in points:
-        way = meaning.restored_from(point) if point.source is PointSource.BACKUP else point.source.value
+        way = meaning.timed_by(point) if point.source is PointSource.BACKUP else point.source.value
         reason = _why_not(point, way, incident_at, now)
         if not reason and not failover and point.source is PointSource.REPLICATION:
             reason = "a failover is not possible now"
@@ -226,7 +231,7 @@ def back_s(point: RecoveryPoint, times: Sequence[RestoreTime]) -> tuple[float, s
         return 0.0, ""
     tier = meaning.restored_from(point)
     from_tier = f"a restore from the {meaning.TIERS.get(tier, tier)}"
-    known = meaning.quickest(times, tier)
+    known = meaning.quickest(times, meaning.timed_by(point))
     if known is not None:
         return known.median_s, f"{from_tier} takes about {span(known.median_s)} ({_runs(known)})"
     seconds, said = meaning.RECORDED.get(tier, meaning.RECORDED[meaning.VAULT])
@@ -248,10 +253,11 @@ def _alternatives(best: _Weighed, rest: Sequence[_Weighed]) -> list[tuple[_Weigh
 
     point = best.candidate.point
     nearer = [one for one in rest if one.candidate.point.taken_at > point.taken_at]
-    offer(_least(nearer), "nearer to the incident: less is lost")
+    sound = [one for one in nearer if one.faults_min < DAY_MIN]
+    offer(_nearest(sound) or _least(nearer), "nearest to the incident: least is lost")
     if best.faults_min:
         offer(_least(one for one in rest if one.faults_min < best.faults_min), "fewer doubts about the point")
-    offer(_least(one for one in rest if one.back_min < best.back_min * 0.7), "sooner back")
+    offer(_least(one for one in rest if one.back_min < best.back_min * 0.7 and one.has_key), "sooner back")
     offer(_least(one for one in rest if one.candidate.point.source is not point.source), "another way back")
     offer(_least(one for one in rest if one.candidate.point.secondary != point.secondary), "another region")
     for why in ("further back, should the trouble have begun earlier", "further back still"):
@@ -262,6 +268,10 @@ def _alternatives(best: _Weighed, rest: Sequence[_Weighed]) -> list[tuple[_Weigh
 
 def _is_older(one: _Weighed, point: RecoveryPoint) -> bool:
     return one.candidate.point.taken_at < point.taken_at
+
+
+def _nearest(weighed: Sequence[_Weighed]) -> _Weighed | None:
+    return max(weighed, key=lambda one: one.candidate.point.taken_at, default=None)
 
 
 def _least(weighed: Iterable[_Weighed]) -> _Weighed | None:
@@ -348,6 +358,8 @@ def _losses(candidate: _Candidate, incident_at: datetime, disks: Sequence[Disk],
         found.append(f"Defender had alerts about the VM {when} ({titles})")
     if point.expires_at is not None and point.expires_at - now < SOON:
         found.append(f"it expires in {span((point.expires_at - now).total_seconds())}: begin before that")
+    if meaning.snapshot_only(point):
+        found.append("only its snapshot holds it, for the policy's instant-restore days")
     if candidate.way == meaning.ARCHIVE:
         found.append("it is in the archive: it must be rehydrated first, which no key here does")
     if point.source is PointSource.REPLICATION:

@@ -374,6 +374,19 @@ class Commands:
     def palette(self) -> None:
         self.palette_for(self.go)
 
+    def palette_over(self, act: Callable[[str], None]) -> None:
+        """Over another screen, whose actions are for what it shows; what is of the fleet leads back there."""
+
+        def go(kind: str, id: str) -> None:
+            if kind == "action":
+                act(id)
+                return
+            while kind in ("vm", "command") and self._app.screen is not self._screen:
+                self._app.pop_screen()
+            self.go(kind, id)
+
+        self.palette_for(go)
+
     def palette_for(self, go: Callable[[str, str], None]) -> None:
         """`go` takes the kind and the id of what was found."""
         from .palette import Entry, entries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from azure_ops.model import ErrorNote, Job, JobKind, Operation
+from azure_ops.model import ErrorNote, Job, JobKind, Operation, Phase
 from azure_ops.points import CRASH, consistency_meaning, crash_error
 from azure_ops.restore_outputs import LABELS, NO_NAME, RESTORES, TEMPLATES, outputs
 from widgets import signs
@@ -43,7 +43,8 @@ def elapsed_s(job: Job, now: datetime) -> float | None:
 def normal(operation: Operation | None) -> str:
     if operation is None:
         return "not known: it was not started here"
-    if operation.normal_s is None:
+    is_the_only_one = operation.normal_count == 1 and operation.phase is Phase.SUCCEEDED
+    if operation.normal_s is None or is_the_only_one:
         return "no history yet"
     runs = f"{operation.normal_count} run{'s' * (operation.normal_count != 1)}"
     return f"usually {span(operation.normal_s)} ({runs} here)"

@@ -111,7 +111,7 @@ def back_cell(row: Row, times: Sequence[RestoreTime]) -> Cell:
     if row.source is PointSource.REPLICATION:
         known = meaning.usual_s(times, "failover", "") or meaning.usual_s(times, "test-failover", "")
     else:
-        known = meaning.quickest(times, meaning.restored_from(row))
+        known = meaning.quickest(times, meaning.timed_by(row))
     return Cell(f"~{age(known.median_s)}", Tone.DIM) if known else Cell("")
 
 
@@ -132,7 +132,8 @@ def note_cell(row: Row, now: Now, disks: Sequence[Disk] = ()) -> Cell:
     found += [(word, Tone.DIM) for word in words if word]
     if row.expires_at is not None:
         left = (row.expires_at - now()).total_seconds()
-        found.append(("✖ expired", Tone.BAD) if left <= 0 else (f"expires in {age(left)}", Tone.DIM))
+        sooner = ", sooner unless copied to the vault" if meaning.snapshot_only(row) else ""
+        found.append(("✖ expired", Tone.BAD) if left <= 0 else (f"expires in {age(left)}{sooner}", Tone.DIM))
     tones = [tone for _, tone in found]
     worst = next((tone for tone in (Tone.BAD, Tone.WARN) if tone in tones), Tone.DIM)
     return Cell(", ".join(text for text, _ in found), worst)

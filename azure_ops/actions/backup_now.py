@@ -129,7 +129,8 @@ def parse_expiry(answer: str, now: datetime) -> datetime:
     except ValueError:
         raise Refused(f"{answer[:40]!r} is no date.", "Type it as YYYY-MM-DD.") from None
     if not now < day <= now + timedelta(days=MOST_DAYS):
-        raise Refused(f"{day:%Y-%m-%d} is not within the next ten years.", "Choose a later date.")
+        better = "a later" if day <= now else "an earlier"
+        raise Refused(f"{day:%Y-%m-%d} is not within the next ten years.", f"Choose {better} date.")
     return day
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..loose_ends.restored import RESTORES
 from ..model import FleetItem, Job, JobKind, JobState, PlannedRequest, Risk
 from .spec import Action, Context, Draft, Step, TargetKind
 
@@ -58,8 +59,17 @@ async def plan(context: Context, target: Job, answers: Mapping[str, str]) -> Dra
 
 
 def _what_remains(job: Job) -> str:
-    if job.kind is JobKind.BACKUP:
+    if job.kind is JobKind.BACKUP and job.operation == "Backup":
         return "Once the snapshot is taken it stays as a recovery point, and the job ends with warnings."
+    if job.kind is JobKind.BACKUP and job.properties.get("Job Type") == "Replace disks":
+        return (
+            "Disks that were made already remain, and the VM may be left stopped, or with some of its disks "
+            "replaced: look at it before it is used."
+        )
+    if job.kind is JobKind.BACKUP and job.operation in RESTORES:
+        return "Disks and machines that were made already remain, and cost until somebody deletes them."
+    if job.kind is JobKind.BACKUP:
+        return "What the job has changed already stays changed."
     return "Virtual machines and disks that were made already may remain in the recovery region."
 
 

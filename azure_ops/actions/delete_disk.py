@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..errors import NotFound
+from ..loose_ends.restored import Evidence
 from ..model import Check, CheckState, FleetItem, Job, ManagedDisk, PlannedRequest, Risk
 from .locked import deletion_check
 from .spec import Action, Context, Draft, Step, TargetKind
@@ -59,8 +60,18 @@ async def plan(context: Context, target: ManagedDisk, answers: Mapping[str, str]
             *_young(target, context.now()),
         ),
         permissions=((target.id, DELETE),),
-        refused=(f"it is locked: {lock.detail}",) if lock.state is CheckState.FAILED else (),
+        refused=(
+            *((f"it is locked: {lock.detail}",) if lock.state is CheckState.FAILED else ()),
+            *_awaited(target, context.jobs.values()),
+        ),
     )
+
+
+def _awaited(target: ManagedDisk, jobs: Iterable[Job]) -> tuple[str, ...]:
+    job = Evidence((), jobs).awaited(target)
+    if job is None:
+        return ()
+    return (f"a restore of {job.target_name} runs and is about to use it; wait until it has ended",)
 
 
 def _young(target: ManagedDisk, now: datetime) -> tuple[Check, ...]:

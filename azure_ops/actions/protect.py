@@ -8,6 +8,7 @@ from ..model import Check, CheckState, FleetItem, Form, Job, PowerState, Risk
 from . import disk_choice, policy_choice
 from .protected import NOT_A_VM, WRITE, could_not_see, find, putter, step
 from .spec import Action, Context, Draft, TargetKind
+from .words import what_becomes_of
 
 MACHINE_WRITE = "Microsoft.Compute/virtualMachines/write"
 
@@ -68,7 +69,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             f"{target.name} comes under {policy.name} of {vault_name}: {meaning(policy)}.",
             "Nothing can be restored until the first backup has run: it waits for the policy's next time, "
             "unless you back up now (B).",
-            f"Backed up: {disk_choice.wording(disks, target.disks)}. The VM goes on running.",
+            f"Backed up: {disk_choice.wording(disks, target.disks)}. {what_becomes_of(target)}.",
             "Every protected VM and the storage of its points cost money.",
         ),
         losses=(left_out,) if left_out else (),

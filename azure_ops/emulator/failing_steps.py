@@ -43,7 +43,6 @@ STEPS: dict[str, tuple[str, ...]] = {
     "CommitFailover": ("Prerequisite check", "Commit"),
     "RefreshVaultHealth": ("Refreshing failover health",),
     "RestartJob": ("Restarting job",),
-    "DeleteDisk": ("Deleting the disk",),
     "JobAction": ("Acting on the job",),
 }
 """By the job's own name, in the order of its steps. Where the service has no steps there is one."""

@@ -19,7 +19,8 @@ import msgspec
 from .. import wire
 from ..errors import Busy, InvalidState, NotFound, RecoveryError, Refused
 from ..file_model import RESTORE_FILES, Conflict, Control, FileChoice, FileRestore, FolderCheck, RestoreState
-from ..file_restore.extraction import Extraction, Options, Report
+from ..file_restore.extraction import Extraction, Options
+from ..file_restore.reports import Report
 from ..journal.store import Entry, Journal
 from ..model import Phase, Plan, Risk
 from .console import Board

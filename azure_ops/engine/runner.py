@@ -20,7 +20,7 @@ from ..actions import by_id
 from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..file_model import RESTORE_FILES
-from ..journal.store import Entry, Journal
+from ..journal.store import Entry, Journal, Timing, timing_of
 from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
 from ..services.request_log import without_secrets
 from .console import Board
@@ -67,7 +67,7 @@ class Runner:
         self._held: dict[str, str] = {}
         self._sending = asyncio.Semaphore(SENT_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._durations: dict[str, list[float]] = {}
+        self._durations: dict[Timing, list[float]] = {}
 
     # plans
 
@@ -238,7 +238,7 @@ class Runner:
         self._ended(entry)
 
     def _ended(self, entry: Entry) -> None:
-        self._durations.pop(entry.action, None)
+        self._durations.pop(timing_of(entry), None)
         self._show(entry)
         job = self._board.operations[entry.id].job
         warned = entry.phase is Phase.SUCCEEDED and job is not None and job.state is JobState.WARNED
@@ -268,18 +268,18 @@ class Runner:
         self._entries[entry.id] = entry
         before = self._board.operations.get(entry.id)
         job = job or (before.job if before else None)
-        operation = operation_of(entry, job, self._durations_of(entry.action))
+        operation = operation_of(entry, job, self._durations_of(timing_of(entry)))
         if operation != before:
             self._board.operations = {**self._board.operations, entry.id: operation}
             self._on_change()
 
-    def _durations_of(self, action: str) -> list[float]:
-        if action not in self._durations:
+    def _durations_of(self, timing: Timing) -> list[float]:
+        if timing not in self._durations:
             try:
-                self._durations[action] = self._journal.durations_s(action)
+                self._durations[timing] = self._journal.durations_s(timing)
             except StateUnusable:
                 return []
-        return self._durations[action]
+        return self._durations[timing]
 
     def resume(self) -> None:
         """Take up what an earlier engine left, and show what it finished; before any console can confirm
@@ -290,7 +290,7 @@ class Runner:
         shown: dict[str, Operation] = {}
         for entry in [*reversed(self._journal.recent(OPERATIONS_SHOWN)), *unfinished.values()]:
             self._entries[entry.id] = entry
-            shown[entry.id] = operation_of(entry, None, self._durations_of(entry.action))
+            shown[entry.id] = operation_of(entry, None, self._durations_of(timing_of(entry)))
         self._board.operations = {**shown, **self._board.operations}
         self._on_change()
         for entry in unfinished.values():

@@ -11,6 +11,7 @@ from .. import paths, wire
 from ..cloud import CloudSettings
 from ..journal.store import Entry, Journal
 from ..model import Phase
+from ..points import SECONDARY
 from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
@@ -109,5 +110,7 @@ class Services:
         if entry.phase is not Phase.SUCCEEDED or entry.duration_s is None or entry.ended_at is None:
             return
         tier = entry.arguments.get("tier", "")
+        if tier and entry.arguments.get("region"):
+            tier = SECONDARY
         if tier or "point_id" in entry.arguments:
             self._history.restored(entry.id, entry.action, tier, entry.duration_s, entry.ended_at)

@@ -12,9 +12,10 @@ from pathlib import Path
 from .byte_source import LocalImage
 from .disks import Disk, open_disks
 from .entries import Entry
-from .extraction import Extraction, Options, Progress
+from .extraction import Extraction
 from .problems import FileRestoreError
 from .reader import Reader
+from .reports import Options, Progress
 
 
 def printable(raw: bytes) -> str:

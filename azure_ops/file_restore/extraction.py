@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import attributes
-from .destination import Conflict, Destination, cannot_write, leaves, safe_parts, shown
+from .destination import Destination, cannot_write, safe_parts
 from .disks import Disk
 from .entries import BYTES, ZEROS, Planned
+from .finishing import Finishing
 from .ledger import Ledger
 from .problems import FileRestoreError
 from .ranges import Fetch, Piece, fetches, pieces_of
 from .reader import Reader
+from .reports import Options, Progress, Report
 from .target import Target, Writer
 
 _T = TypeVar("_T")
@@ -31,54 +32,9 @@ THREADS = 2
 """More of them hinder each other: the work is many short system calls."""
 WAVE = 20_000
 WAVE_RUNS = 200_000
-MOST_LOSSES = 10_000
 _DECODED_AT_ONCE = 1 << 20
 _NEWS_S = 0.1
 _FINISHED_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Options:
-    conflict: Conflict = "keep both"
-    carry: attributes.Carry = field(default_factory=lambda: attributes.Carry(owners=os.geteuid() == 0))
-    outside_links: bool = False
-    """Make links that lead out of the folder, too; else they are listed."""
-
-
-@dataclass
-class Progress:
-    files: int = 0
-    """Known by now; the plan grows while it is worked on."""
-    size: int = 0
-    files_done: int = 0
-    bytes_done: int = 0
-    bytes_fetched: int = 0
-    requests: int = 0
-    path: bytes = b""
-    planned: bool = False
-    """The plan is whole: `files` and `size` do not grow any more."""
-
-
-@dataclass
-class Report:
-    files: int = 0
-    directories: int = 0
-    links: int = 0
-    size: int = 0
-    bytes_fetched: int = 0
-    requests: int = 0
-    skipped: int = 0
-    resumed: int = 0
-    """Done by an earlier run and not fetched again."""
-    losses: list[str] = field(default_factory=list)
-    losses_left_out: int = 0
-    manifest: Path | None = None
-
-    def lost(self, path: bytes, what: str) -> None:
-        if len(self.losses) < MOST_LOSSES:
-            self.losses.append(f"{shown(path)}: {what}")
-        else:
-            self.losses_left_out += 1
 
 
 @dataclass
@@ -403,50 +359,13 @@ class Extraction:
             self._tell(self.progress)
 
     def _links_and_directories(self, destination: Destination) -> None:
-        """Links come after all files, so that nothing is ever written through one; directories last."""
+        finishing = Finishing(destination, self._options, self._report)
         for parts, item in self._hard_links:
-            first = self._first_of.get(item.entry.id)
-            if first is None:
-                self._report.lost(item.path, "another name of a file that was not restored")
-                continue
-            try:
-                made = destination.link(first, parts, self._options.conflict)
-            except OSError as exc:
-                self._report.lost(item.path, f"hard link not made: {(exc.strerror or str(exc)).lower()}")
-                continue
-            self._report.links += made
-            self._report.skipped += not made
+            finishing.hard_link(parts, item, self._first_of.get(item.entry.id))
         for parts, item in self._symlinks:
-            self._make_symlink(parts, item, destination)
+            finishing.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
-            try:
-                descriptor = destination.directory(parts)
-                for what in attributes.apply(descriptor, item.entry, item.xattrs, self._options.carry):
-                    self._report.lost(path, f"not carried: {what}")
-            except OSError as exc:
-                self._report.lost(path, f"not carried: all of its attributes ({exc.strerror})")
-
-    def _make_symlink(self, parts: tuple[bytes, ...], item: Planned, destination: Destination) -> None:
-        target = item.entry.target
-        if not target or b"\0" in target:
-            self._report.lost(item.path, "a link without a target")
-            return
-        if leaves(item.path, target) and not self._options.outside_links:
-            self._report.lost(item.path, f"link not made, it leads outside: {shown(target)}")
-            return
-        try:
-            made = destination.symlink(target, parts, self._options.conflict)
-            if made is None:
-                self._report.skipped += 1
-                return
-            self._report.links += 1
-            above = destination.directory(made[:-1])
-            times = (item.entry.accessed_ns, item.entry.modified_ns)
-            if self._options.carry.owners and item.entry.uid is not None and item.entry.gid is not None:
-                os.chown(made[-1], item.entry.uid, item.entry.gid, dir_fd=above, follow_symlinks=False)
-            os.utime(made[-1], ns=times, dir_fd=above, follow_symlinks=False)
-        except (OSError, OverflowError) as exc:
-            self._report.lost(item.path, f"link: {exc.strerror if isinstance(exc, OSError) else exc}")
+            finishing.directory(parts, path, item)
 
 
 def _ancestors(path: bytes) -> Iterator[bytes]:

@@ -82,6 +82,17 @@ class Entry(Fact, frozen=True, kw_only=True):
     """In the service's time."""
 
 
+Timing = tuple[str, str, str]
+TELLING = "tier", "region"
+"""Arguments without which times of one action cannot be compared: a restore takes one minute from a snapshot
+and an hour in another region."""
+
+
+def timing_of(entry: Entry) -> Timing:
+    tier, region = (entry.arguments.get(name, "") for name in TELLING)
+    return entry.action, tier, region
+
+
 class Event(Fact, frozen=True, kw_only=True):
     operation_id: str
     at: datetime
@@ -176,12 +187,16 @@ class Journal:
         condition = f"WHERE action IN ({marks}) AND phase IN ({ended}) ORDER BY created_at"
         return self._entries(condition, (*actions, *ENDED))
 
-    def durations_s(self, action: str, limit: int = 25) -> list[float]:
+    def durations_s(self, timing: Timing, limit: int = 25) -> list[float]:
         """Of the newest operations of this kind that succeeded, in the service's time."""
+        action, *arguments = timing
+        alike = " ".join(
+            f"AND coalesce(json_extract(entry, '$.arguments.{name}'), '') = ?" for name in TELLING
+        )
         rows = self._read(
-            "SELECT duration_s FROM operations WHERE action = ? AND phase = ? AND duration_s IS NOT NULL "
-            "ORDER BY created_at DESC LIMIT ?",
-            (action, Phase.SUCCEEDED.value, limit),
+            f"SELECT duration_s FROM operations WHERE action = ? {alike} AND phase = ? "  # noqa: S608
+            "AND duration_s IS NOT NULL ORDER BY created_at DESC LIMIT ?",
+            (action, *arguments, Phase.SUCCEEDED.value, limit),
         )
         return [float(seconds) for (seconds,) in rows]
 

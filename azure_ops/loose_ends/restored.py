@@ -36,6 +36,7 @@ class Evidence:
         self._had: dict[str, Trace] = {}
         self._made_in: dict[str, list[Trace]] = {}
         self._restores: dict[str, list[Job]] = {}
+        self._running: list[Job] = []
         for trace in sorted(traces, key=lambda one: one.ended_at):
             self._had.update(dict.fromkeys(trace.disk_ids, trace))
             if trace.group_id:
@@ -43,12 +44,25 @@ class Evidence:
         for job in jobs:
             if job.kind is JobKind.BACKUP and job.operation in RESTORES:
                 self._restores.setdefault(job.target_name.lower(), []).append(job)
+                if not job.state.ended:
+                    self._running.append(job)
 
     def tie_of(self, disk: ManagedDisk) -> Tie | None:
-        """None: nothing ties it to a restore, so nothing is said of it here."""
-        if disk.is_replica:
+        """None: nothing ties it to a restore that has ended, so nothing is said of it here."""
+        if disk.is_replica or self.awaited(disk) is not None:
             return None
         return self._by_journal(disk) or self._by_job(disk) or _by_source(disk)
+
+    def awaited(self, disk: ManagedDisk) -> Job | None:
+        """The restore that runs and has made it: it is attached to nothing yet."""
+        running = [job for job in self._running if job.started_at and _made_since(disk, job.started_at)]
+        if not running:
+            return None
+        named = re.fullmatch(_RESTORED_NAME, disk.name, re.IGNORECASE)
+        point = re.search(_RESTORE_POINT, disk.made_from, re.IGNORECASE)
+        vms = {found["vm"].lower() for found in (named, point) if found}
+        made = (job for job in running if vms & {job.target_name.lower(), _new_vm(job)})
+        return next(made, None)
 
     def _by_journal(self, disk: ManagedDisk) -> Tie | None:
         had = self._had.get(disk.key)
@@ -77,6 +91,14 @@ def _said(trace: Trace) -> str:
 
 def _restored_of(name: str) -> str:
     return f"restored from a backup of {name}, attached to nothing"
+
+
+def _new_vm(job: Job) -> str:
+    return job.properties.get("Target VM Name", "").lower()
+
+
+def _made_since(disk: ManagedDisk, began: datetime) -> bool:
+    return disk.created_at is None or disk.created_at >= began - CLOCKS_DIFFER
 
 
 def _made_within(disk: ManagedDisk, began: datetime, ended: datetime) -> bool:

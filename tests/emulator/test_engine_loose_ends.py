@@ -106,6 +106,27 @@ async def test_restored_disks_are_loose_ends_until_they_are_deleted(world: Engin
     assert isinstance(gone, wire.GotPlan)
 
 
+async def test_a_disk_that_a_running_restore_is_about_to_attach_is_not_deleted(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    web = console.named("web-02")
+    plan = await console.plan("replace-disks", [web.key])
+    ids = await console.confirm(plan)
+    await console.until(lambda: ids[0] in console.operations and console.operations[ids[0]].job_id)
+    world.emulator.advance(300)
+    disks = world.emulator.get(f"{web.id.split('/virtualMachines/')[0]}/disks?api-version=2026-03-02").body[
+        "value"
+    ]
+    (made,) = [one for one in disks if one["name"].startswith("web-02-osdisk-")]
+    assert made["properties"]["diskState"] == "Unattached"
+    answer = await planned(console, made["id"])
+    assert answer.refused == (
+        f"{made['name']}: a restore of web-02 runs and is about to use it; wait until it has ended",
+    )
+    world.emulator.advance(3600)
+    (operation,) = await console.ended(ids)
+    assert operation.phase is Phase.SUCCEEDED, operation.message
+
+
 async def test_replaced_disks_are_loose_ends_and_a_lock_keeps_them(world: EngineWorld) -> None:
     console = await world.filled_console()
     before = console.named("sql-02")

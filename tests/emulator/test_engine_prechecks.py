@@ -19,7 +19,7 @@ from azure_ops.model import CheckState, JobState
 from tests.conftest import EmulatorFactory, _factory
 
 from ..support import READER_CLIENT_ID, Emulator
-from .engine_world import EngineWorld, Told, kill, point_environment
+from .engine_world import EngineWorld, Told, kill_engines, point_environment
 
 UNSCOPED = (TargetKind.DISK, TargetKind.SUBSCRIPTION)
 """A disk's plan comes at once; where a vault is made, its form asks."""
@@ -71,8 +71,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     emulator.advance(5)
     found = Reading(emulator, Path(tempfile.mkdtemp(prefix="azr-")), set())
     yield found
-    for pid in found.pids:
-        kill(pid)
+    kill_engines((found.folder / "state_home" / "azrecover").glob("*"), found.pids)
     for one in started:
         one.kill()
     shutil.rmtree(found.folder, ignore_errors=True)

@@ -107,7 +107,7 @@ async def test_a_policy_is_changed_and_there_is_no_way_back_from_an_enhanced_one
     enhanced = policy_named(console, "EnhancedPolicy")
     plan = await console.plan("change-policy", [console.named("app-01").key], {"policy": enhanced})
     assert plan.confirm_name == "app-01"
-    assert any("no way back" in line for line in plan.consequences)
+    assert any("no way back" in line for line in plan.losses)
     await done(world, console, await console.confirm(plan))
     await console.until(lambda: backup_of(console, "app-01").policy_name == "EnhancedPolicy")
     back = {"policy": policy_named(console, "DefaultPolicy")}
@@ -124,6 +124,8 @@ async def test_several_rows_are_protected_by_one_plan(world: EngineWorld) -> Non
     keys = [console.named(name).key for name in ("jump-01", "dc-01", "build-02")]
     plan = await console.plan("protect", keys, {"policy": policy_named(console, "DefaultPolicy")})
     assert set(plan.names) == {"jump-01", "dc-01"}
+    alone = await console.plan("protect", [console.named("build-02").key])
+    assert any("stays deallocated" in line for line in alone.consequences)
     assert any(
         line.startswith("Left out: build-02: rsv-weu is not in its region") for line in plan.consequences
     )

@@ -87,11 +87,16 @@ def fill(root: Path, seed: int) -> None:
     os.sync()
     (root / "preallocated").write_bytes(b"written")
     run("fallocate", "-l", "200000", root / "preallocated")
-    for number, path in enumerate(sorted(os.fsencode(p) for p in root.rglob("*"))):
+    for number, path in enumerate(sorted(_below(os.fsencode(root)))):
         if not os.path.islink(path):
             os.utime(path, ns=(0, 1_700_000_000_123_456_789 + number * 1_000_000_000))
     os.utime(root / "random.bin", ns=(0, -5_000_000_000))
     os.utime(root / "holes", ns=(0, 4_200_000_000_000_000_001))
+
+
+def _below(root: bytes) -> Iterator[bytes]:
+    for above, directories, files in os.walk(root):
+        yield from (os.path.join(above, name) for name in directories + files)
 
 
 @contextmanager

@@ -19,12 +19,13 @@ import pytest
 from azure_ops.file_restore import extraction, ledger
 from azure_ops.file_restore.attributes import Carry
 from azure_ops.file_restore.byte_source import LocalImage
-from azure_ops.file_restore.destination import NameChoices, leaves, safe_parts
+from azure_ops.file_restore.destination import Conflict, NameChoices, leaves, safe_parts
 from azure_ops.file_restore.disks import Disk, open_disks
-from azure_ops.file_restore.extraction import Extraction, Options, Progress
+from azure_ops.file_restore.extraction import Extraction
 from azure_ops.file_restore.page_blob import PageBlob
 from azure_ops.file_restore.problems import FileRestoreError
 from azure_ops.file_restore.reader import Reader
+from azure_ops.file_restore.reports import Options, Progress
 
 from .range_server import RangeServer
 from .truth import Fact, differences, facts_of_folder, recorded
@@ -54,7 +55,12 @@ def checked(folder: Path) -> None:
     """The manifest holds for every file that it names, and no part is left."""
     (manifest,) = folder.glob("azrecover-*.sha256")
     subprocess.run(["sha256sum", "--quiet", "--check", manifest.name], cwd=folder, check=True, timeout=30)
-    assert not list(folder.rglob(".azrecover-*"))
+    assert not leftovers(folder)
+
+
+def leftovers(folder: Path) -> list[str]:
+    # Not by rglob: older ones of Python follow links, and one of these is longer than a path may be.
+    return [name for _, _, names in os.walk(folder) for name in names if name.startswith(".azrecover-")]
 
 
 def without_ledger(facts: dict[bytes, Fact]) -> dict[bytes, Fact]:
@@ -112,7 +118,7 @@ async def test_compressed_files_and_streams_of_windows(image: Image, tmp_path: P
 
 
 @pytest.mark.parametrize("conflict", ["keep both", "overwrite", "skip"])
-async def test_what_is_there_already(image: Image, tmp_path: Path, conflict: extraction.Conflict) -> None:
+async def test_what_is_there_already(image: Image, tmp_path: Path, conflict: Conflict) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/fstab").write_text("mine")
     (tmp_path / "etc/mine").write_text("stays")
@@ -308,7 +314,7 @@ async def test_killed_at_random_and_gone_on_with(
     assert same_tree(source, tmp_path)
     assert again.skipped == 301
     assert server.figures()["bytes"] - before < 2_000_000
-    assert not list(tmp_path.rglob(".azrecover-*"))
+    assert not leftovers(tmp_path)
 
 
 async def test_a_pause_sends_nothing(big: tuple[Path, Path], server: RangeServer, tmp_path: Path) -> None:

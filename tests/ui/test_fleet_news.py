@@ -52,8 +52,12 @@ class Teller:
         while (message := await wire.read_from_console(reader)) is not None:
             if isinstance(message, wire.Call):
                 self.calls.append(message.request)
-                writer.write(wire.frame(wire.Reply(number=message.number, result=wire.Done())))
+                result = await self.answer(message.request)
+                writer.write(wire.frame(wire.Reply(number=message.number, result=result)))
         writer.close()
+
+    async def answer(self, request: wire.Request) -> wire.Result:
+        return wire.Done()
 
     async def tell(
         self,
@@ -83,8 +87,8 @@ class Teller:
 
 
 @asynccontextmanager
-async def console() -> AsyncIterator[tuple[ConsoleApp, Pilot[None], Teller]]:
-    teller = Teller()
+async def console(teller: Teller | None = None) -> AsyncIterator[tuple[ConsoleApp, Pilot[None], Teller]]:
+    teller = teller or Teller()
     server = await asyncio.start_unix_server(teller.serve, paths.socket_path(SETTINGS))
     app = ConsoleApp(SETTINGS, Config(), KeyTable())
     async with app.run_test(size=(120, 40)) as pilot:

@@ -210,6 +210,26 @@ async def test_what_a_cancellation_stops_is_named_as_a_job() -> None:
     assert draft.steps[0].title == "Cancellation of job 'Back up' of batch-01"
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"operation": "Backup"}, "stays as a recovery point"),
+        ({"operation": "Restore"}, "Disks and machines that were made already remain"),
+        ({"operation": "Restore", "properties": {"Job Type": "Replace disks"}}, "the VM may be left stopped"),
+        ({"operation": "ConfigureBackup"}, "stays changed"),
+    ],
+)
+async def test_what_remains_of_a_cancelled_job_depends_on_what_it_did(
+    more: dict[str, Any], said: str
+) -> None:
+    job_id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v/backupJobs/i"
+    plan = by_id("cancel-job").plan
+    assert plan is not None
+    draft = await plan(Context(session=cast(Any, None), jobs={}), job(id=job_id, **more), {})
+    assert said in draft.consequences[1]
+    assert ("recovery point" in draft.consequences[1]) == (more["operation"] == "Backup")
+
+
 def test_an_expiry_is_a_day_within_reach() -> None:
     assert parse_expiry("", NOW) == datetime(2026, 9, 21, tzinfo=UTC)
     assert parse_expiry(" 2026-08-23 ", NOW) == datetime(2026, 8, 23, tzinfo=UTC)
@@ -217,6 +237,7 @@ def test_an_expiry_is_a_day_within_reach() -> None:
         with pytest.raises(Refused) as caught:
             parse_expiry(answer, NOW)
         assert len(caught.value.title) < 100
+        assert ("an earlier" in caught.value.hint) == (answer == "9999-01-01")
 
 
 @pytest.mark.parametrize(

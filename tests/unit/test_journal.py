@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from azure_ops.engine.operations import operation_of
 from azure_ops.errors import StateUnusable
 from azure_ops.journal.cli import main as journal_command
 from azure_ops.journal.reader import Reader
-from azure_ops.journal.store import Entry, Journal
+from azure_ops.journal.store import Entry, Journal, timing_of
 from azure_ops.model import Phase, Plan, PlannedRequest, Risk
 
 NOW = datetime(2026, 8, 22, 14, 0, tzinfo=UTC)
@@ -94,13 +95,23 @@ def test_events_can_neither_be_changed_nor_deleted(path: Path) -> None:
                 database.execute(statement)
 
 
+def test_restores_are_compared_with_those_that_read_the_same_tier_in_the_same_region(path: Path) -> None:
+    journal = Journal.open(path)
+    kinds = ({"tier": "InstantRP"}, {"tier": "HardenedRP"}, {"tier": "HardenedRP", "region": "westus"})
+    entries = [entry(number, arguments=arguments) for number, arguments in enumerate(kinds, 1)]
+    journal.intend(entries)
+    for number, one in enumerate(entries, 1):
+        journal.change(replace(one, phase=Phase.SUCCEEDED, duration_s=float(number)), "ended")
+    assert [journal.durations_s(timing_of(one)) for one in entries] == [[1.0], [2.0], [3.0]]
+
+
 def test_only_successes_count_for_what_is_normal(path: Path) -> None:
     journal = Journal.open(path)
     journal.intend([entry(number) for number in range(1, 5)])
     for number, phase in ((1, Phase.SUCCEEDED), (2, Phase.FAILED), (3, Phase.SUCCEEDED)):
         journal.change(entry(number, phase=phase, duration_s=float(number)), "ended")
-    assert journal.durations_s("backup-now") == [3.0, 1.0]
-    assert journal.durations_s("failover") == []
+    assert journal.durations_s(("backup-now", "", "")) == [3.0, 1.0]
+    assert journal.durations_s(("failover", "", "")) == []
     assert [left.id for left in journal.unfinished()] == ["operation-4"]
 
 

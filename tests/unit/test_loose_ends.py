@@ -267,6 +267,8 @@ RESTORED, REPLACED = (Kind.DISK_RESTORED, "our journal"), (Kind.DISK_REPLACED, "
 BY_JOB = (Kind.DISK_RESTORED, "Azure Backup's restore of 2026-08-22 12:00 UTC")
 BY_POINT = (Kind.DISK_RESTORED, "it was made from a restore point")
 DONE = job(state=JobState.SUCCEEDED, ended_at=ago(hours=1, minutes=50))
+RUNNING = replace(DONE, state=JobState.RUNNING, ended_at=None)
+NEW_VM = replace(RUNNING, properties={"Target VM Name": "Copy"})
 DISKS: list[tuple[str, ManagedDisk, tuple[Trace, ...], tuple[Job, ...], tuple[Kind, str] | None]] = [
     ("nothing ties it", disk("spare"), (), (), None),
     ("made in our group in our minutes", disk("x"), (trace(group_id=GROUP.upper()),), (), RESTORED),
@@ -279,6 +281,13 @@ DISKS: list[tuple[str, ManagedDisk, tuple[Trace, ...], tuple[Job, ...], tuple[Ki
     ("a job at another time", disk(created_at=ago(days=1)), (), (DONE,), None),
     ("a job, but any name", disk("spare"), (), (DONE,), None),
     ("from a restore point", disk("x", made_from=POINT), (), (), BY_POINT),
+    ("a restore of it still runs", disk(), (), (RUNNING,), None),
+    ("one that runs, from a restore point", disk("x", made_from=POINT), (), (RUNNING,), None),
+    ("one that runs and ours beside it", disk(), (trace(group_id=GROUP),), (RUNNING,), None),
+    ("one that runs, as a new VM", disk("copy-osdisk-20260822-120000"), (trace(group_id=GROUP),), (NEW_VM,),
+     None),
+    ("one of another VM runs", disk(), (), (DONE, replace(RUNNING, target_name="app")), BY_JOB),
+    ("one that began later runs", disk(), (), (DONE, replace(RUNNING, started_at=ago(hours=1))), BY_JOB),
     ("Site Recovery's own copy", disk("web-ASRReplica", made_from=POINT), (trace(group_id=GROUP),), (), None),
 ]  # fmt: skip
 

@@ -24,6 +24,7 @@ BOTH = (PointDisk(name="os"), PointDisk(name="data", lun=0))
 TIMES = (
     RestoreTime(action="restore-disks", tier="InstantRP", median_s=80, runs=3),
     RestoreTime(action="restore-vm", tier="HardenedRP", median_s=1800, runs=2),
+    RestoreTime(action="restore-disks", tier="secondary", median_s=1800, runs=2),
     RestoreTime(action="failover", tier="", median_s=240, runs=1),
 )
 
@@ -180,6 +181,45 @@ def test_alternatives_are_different_each_for_a_reason() -> None:
     assert len(set(names)) == 4
     assert all(one.instead for one in advice.alternatives)
     assert PointSource.BACKUP in {one.point.source for one in advice.alternatives}
+
+
+def test_restores_in_the_other_region_are_timed_by_themselves() -> None:
+    times = (RestoreTime(action="restore-disks", tier="secondary", median_s=1500, runs=1),)
+    at_home = advise(backup("b", 10, "HardenedRP"), times=times).chosen
+    away = advise(backup("c", 10, "HardenedRP", secondary=True, region="northeurope"), times=times).chosen
+    assert at_home is not None
+    assert away is not None
+    assert not any("25m" in reason for reason in at_home.reasons)
+    assert any("about 25m (1 run here)" in reason for reason in away.reasons)
+
+
+def test_a_point_that_only_its_snapshot_holds_says_so() -> None:
+    for tier, said in (("InstantRP", True), ("InstantRP HardenedRP", False), ("HardenedRP", False)):
+        chosen = advise(backup("b", 10, tier)).chosen
+        assert chosen is not None
+        assert any("only its snapshot" in loss for loss in chosen.losses) is said
+
+
+def instead(advice: Advice) -> dict[str, str]:
+    return {one.point.name: one.instead for one in advice.alternatives}
+
+
+def test_who_wants_to_lose_less_is_shown_the_point_that_loses_least() -> None:
+    """Not one that is a few minutes nearer and as old for all practical purposes."""
+    advice = advise(
+        backup("fs", 5.7, consistency="FileSystemConsistent"),
+        replicated("app", 5.6, "ApplicationConsistent"), replicated("late", 4.2),
+        backup("bad", 4.1, **THREAT),
+    )  # fmt: skip
+    assert advice.chosen is not None
+    assert advice.chosen.point.name == "fs"
+    assert instead(advice)["late"] == "nearest to the incident: least is lost"
+    assert instead(advice)["app"] == "another way back"
+
+
+def test_disks_attached_by_hand_are_not_sooner_back() -> None:
+    advice = advise(backup("b", 5), snapshot("os1", 30), snapshot("data1", 30, "data"))
+    assert instead(advice) == {"os1": "another way back"}
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,25 @@ def test_notes_of_a_point(more: dict[str, Any], words: str, tone: Tone) -> None:
     assert cell.tone is tone
 
 
+@pytest.mark.parametrize(
+    ("words", "only"),
+    [
+        ("InstantRP:Valid", True),
+        ("InstantRP:Valid HardenedRP:Deleted", True),
+        ("InstantRP:Valid HardenedRP:Valid", False),
+        ("InstantRP:Deleted HardenedRP:Valid", False),
+        ("InstantRP:Deleted", False),
+    ],
+)
+def test_what_only_a_snapshot_holds_does_not_live_as_long_as_its_rule_says(words: str, only: bool) -> None:
+    tiers = tuple(
+        PointTier(name=name, status=status) for name, status in (w.split(":") for w in words.split())
+    )
+    one = point(tiers=tiers, rule="Daily", expires_at=NOW + timedelta(days=28))
+    assert ("sooner unless copied to the vault" in note_cell(one, lambda: NOW).text) is only
+    assert ("instant-restore days are over" in text(point_page(one, Details(item=vm()), NOW))) is only
+
+
 def test_a_gap_is_a_row_of_its_own() -> None:
     gap = Gap(id="gap:1", since=NOW - timedelta(days=3), taken_at=NOW - timedelta(days=2), missing=2)
     assert consistency_cell(gap) == ("▲ 2 missing", Tone.WARN)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TICK_S = 2.0
 END_IT = "end-loose-end"
-COMMANDS = ("back", "details", "copy", "portal", "refresh", "handover", "help", "quit", END_IT)
+COMMANDS = ("back", "details", "copy", "portal", "refresh", "handover", "palette", "help", "quit", END_IT)
 
 
 class LooseEndsScreen(Screen[None]):
@@ -161,6 +161,8 @@ class LooseEndsScreen(Screen[None]):
                 self.dismiss(None)
             case "quit":
                 await self.console_app.action_quit()
+            case "palette":
+                commands.palette_over(self.action_act)
             case "help" | "refresh" | "handover":
                 commands.run(id)
             case "details":

@@ -23,6 +23,10 @@ TIER_MEANINGS = {
     meaning.VAULT: "copied to the vault; slower, and safe from what happens to the disks",
     meaning.ARCHIVE: "must be rehydrated before it can be restored",
 }
+SNAPSHOT_ONLY = (
+    "Only its snapshot holds it: unless it is copied to the vault, it is gone when the policy's "
+    "instant-restore days are over."
+)
 ACTIONS = {
     "restore-disks": "as disks",
     "restore-vm": "as a new VM",
@@ -90,6 +94,8 @@ def _life(page: Page, point: RecoveryPoint, now: datetime) -> None:
         page.pair("expires", _when(point.expires_at, now))
     if point.rule:
         page.pair("kept by", f"the rule {point.rule}")
+    if meaning.snapshot_only(point):
+        page.bullet(SNAPSHOT_ONLY, "▲", "$text-warning")
     if point.immutable:
         until = f" until {_when(point.immutable_until, now)}" if point.immutable_until else ""
         page.bullet(f"Immutable{until}: nobody can delete it or shorten its life.", "✔", "$text-success")
@@ -143,7 +149,8 @@ def _times(page: Page, point: RecoveryPoint, times: Sequence[RestoreTime]) -> No
     page.heading("A restore takes about")
     tier = meaning.restored_from(point) if point.source is PointSource.BACKUP else ""
     kinds = ("failover", "test-failover")
-    known = [one for one in times if one.tier == tier and (bool(tier) or one.action in kinds)]
+    timed = meaning.timed_by(point) if tier else ""
+    known = [one for one in times if one.tier == timed and (bool(tier) or one.action in kinds)]
     for one in known:
         runs = f"{one.runs} run{'s' * (one.runs != 1)} here"
         page.bullet(f"{span(one.median_s)} {ACTIONS.get(one.action, one.action)} ({runs})")

@@ -36,7 +36,7 @@ TICK_S = 1.0
 
 class WatchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(("back", "raw", "copy", "try-again", "help", "quit"), "run"),
+        *bindings(("back", "raw", "copy", "try-again", "palette", "help", "quit"), "run"),
         *bindings(ACTION_IDS, "act"),
     ]
 
@@ -45,6 +45,7 @@ class WatchScreen(Screen[None]):
         self.console_app = app
         self.watched = id
         self._read: Job | None = None
+        self._asked_at_end = False
         self._composed = False
 
     @property
@@ -56,20 +57,26 @@ class WatchScreen(Screen[None]):
         )
 
     @property
-    def job(self) -> Job | None:
+    def _told(self) -> Job | None:
+        """What the engine tells unasked, often without steps."""
         operation = self.operation
         state = self.console_app.state
-        job = state.job_of(operation) if operation else state.jobs.get(self.watched)
-        if job is None or (not job.tasks and self._read is not None and self._read.tasks):
-            return self._read or job
-        return job
+        return state.job_of(operation) if operation else state.jobs.get(self.watched)
+
+    @property
+    def job(self) -> Job | None:
+        told, read = self._told, self._read
+        if told is None or read is None:
+            return told or read
+        is_older = told.state.ended and not read.state.ended
+        return read if read.tasks and not told.tasks and not is_older else told
 
     def compose(self) -> ComposeResult:
         with Vertical(id="watch") as box:
             box.border_title = "Watching"
             yield PageView(id="watch-facts")
             yield TaskTree(id="watch-tree")
-            with VerticalScroll(id="watch-errors", can_focus=False):
+            with VerticalScroll(id="watch-errors"):
                 yield PageView(id="watch-error-page")
         yield KeyLine(id="watch-keys")
 
@@ -77,8 +84,8 @@ class WatchScreen(Screen[None]):
         self._composed = True
         self.query_one(TaskTree).focus()
         self.set_interval(TICK_S, self._tick)
-        self.jobs_changed()
         self._read_tree()
+        self.jobs_changed()
 
     def on_screen_resume(self) -> None:
         self._focus_engine()
@@ -95,8 +102,10 @@ class WatchScreen(Screen[None]):
         self.console_app.link.focus((key,) if key else (), (job_id,) if job_id else ())
 
     def _read_tree(self) -> None:
-        job = self.job
+        """Lists tell no steps, and an engine that is new has not read the job that ended before it."""
+        job = self._told
         if job is not None and not job.tasks:
+            self._asked_at_end = job.state.ended
             self.run_worker(self._read_job(job.id), group="tree", exclusive=True, exit_on_error=False)
 
     async def _read_job(self, job_id: str) -> None:
@@ -113,6 +122,9 @@ class WatchScreen(Screen[None]):
         """Called by the app when the engine tells something new about jobs or operations."""
         if not self._composed:
             return
+        told = self._told
+        if told is not None and told.state.ended and not self._asked_at_end:
+            self._read_tree()
         job, operation = self.job, self.operation
         box = self.query_one("#watch")
         box.border_title = plain(self._title(operation, job))
@@ -126,7 +138,7 @@ class WatchScreen(Screen[None]):
             self.query_one("#watch-errors").display = bool(page.lines)
             self.query_one("#watch-error-page", PageView).show(page)
             self._tick()
-            self._show_keys(operation, job)
+            self.call_after_refresh(self._show_keys)
 
     def _tick(self) -> None:
         """Only what time changes."""
@@ -135,7 +147,9 @@ class WatchScreen(Screen[None]):
             self.query_one("#watch-facts", PageView).show(wording.facts(self.operation, self.job, now))
             self.query_one(TaskTree).tick(now)
 
-    def _show_keys(self, operation: Operation | None, job: Job | None) -> None:
+    def _show_keys(self) -> None:
+        """After the layout: what does not fit below the steps is named with the key that leads there."""
+        operation, job = self.operation, self.job
         keys = self.console_app.keys
         ended = operation.phase.ended if operation else job is not None and job.state.ended
         shown = [("esc", "Back" if ended else "Back, it goes on")]
@@ -144,6 +158,8 @@ class WatchScreen(Screen[None]):
             shown.append((keys.shown("try-again"), "Try again"))
         if outputs(operation, job):
             shown.append((keys.shown("copy"), "Copy"))
+        if self.query_one("#watch-errors", VerticalScroll).max_scroll_y:
+            shown.append(("tab ↓", "Read on"))
         shown += header.possible(self.console_app, target)
         self.query_one(KeyLine).show_keys([*shown, (keys.shown("raw"), "JSON"), (keys.shown("help"), "Help")])
 
@@ -181,6 +197,8 @@ class WatchScreen(Screen[None]):
                 self.console_app.flows.try_again(self.operation)
             case "raw" if job is not None:
                 commands.show_raw_of(job)
+            case "palette":
+                commands.palette_over(self.action_act)
             case "help":
                 commands.help()
             case "quit":
