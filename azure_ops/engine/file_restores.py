@@ -19,8 +19,8 @@ import msgspec
 from .. import wire
 from ..errors import Busy, InvalidState, NotFound, RecoveryError, Refused
 from ..file_model import RESTORE_FILES, Conflict, Control, FileChoice, FileRestore, FolderCheck, RestoreState
-from ..file_restore.extraction import Extraction, Options
-from ..file_restore.reports import Report
+from ..file_restore.extraction import Extraction
+from ..file_restore.reports import Options, Report
 from ..journal.store import Entry, Journal
 from ..model import Phase, Plan, Risk
 from .console import Board
@@ -35,6 +35,7 @@ _WORDS: dict[Conflict, Literal["keep both", "overwrite", "skip"]] = {
     Conflict.SKIP: "skip",
 }
 LOSSES_SHOWN = 200
+LONGEST_LOSS = 1000
 MOST_AUDIT_LINES = 20_000
 AUDIT_LINES_AT_ONCE = 500
 
@@ -78,7 +79,8 @@ class Restore:
         if report is not None:
             told = msgspec.structs.replace(
                 told, restored=report.files, restored_bytes=report.size, resumed=report.resumed,
-                skipped=report.skipped, losses=tuple(report.losses[:LOSSES_SHOWN]),
+                skipped=report.skipped,
+                losses=tuple(loss[:LONGEST_LOSS] for loss in report.losses[:LOSSES_SHOWN]),
                 losses_count=len(report.losses) + report.losses_left_out,
                 manifest=str(report.manifest or ""),
             )  # fmt: skip

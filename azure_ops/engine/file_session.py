@@ -40,6 +40,9 @@ PARTS_AT_ONCE = 4
 MOST_VOLUMES = 512
 MOST_TICKED = 10_000
 LONGEST_PATH = 64 * 1024
+LONGEST_SHOWN = 4096
+"""Bytes of a path or of a link's target that go to a console: hostile disks have thousands of longer ones."""
+MOST_BANNERS = 20
 
 Hits = tuple[tuple[Hit, ...], str]
 
@@ -78,7 +81,8 @@ class FileSession:
         info = await self._reader("look").open(volume)
         return FileSystemView(
             volume=volume, kind=info.kind, root=info.root, label=info.label, uuid=info.uuid, size=info.size,
-            case_sensitive=info.case_sensitive, banners=info.banners,
+            case_sensitive=info.case_sensitive,
+            banners=tuple(banner[:LONGEST_SHOWN] for banner in info.banners[:MOST_BANNERS]),
         )  # fmt: skip
 
     async def list(self, volume: str, directory: int, more: bool) -> tuple[tuple[FileEntry, ...], str, bool]:
@@ -100,13 +104,18 @@ class FileSession:
         if not more:
             if self._search is not None:
                 await self._search[1].close()
-            hits = self._reader("find").search(volume, directory, pattern, path)
-            self._search = (key, Stream(hits))
+            searching = self._reader("find").search(volume, directory, pattern, path)
+            self._search = (key, Stream(searching))
         if self._search is None or self._search[0] != key:
             raise _over("search")
         parts, unfinished = await self._search[1].take(PARTS_AT_ONCE, ANSWERS_WITHIN_S)
-        found = tuple(FileHit(path=hit.path, entry=_entry(hit.entry)) for hits, _ in parts for hit in hits)
-        return found, _joined(problem for _, problem in parts), unfinished
+        hits = [hit for one, _ in parts for hit in one]
+        shown = [hit for hit in hits if len(hit.path) <= LONGEST_SHOWN]
+        problems = [problem for _, problem in parts]
+        if len(shown) < len(hits):
+            problems.append(f"{len(hits) - len(shown):,} found whose paths are too long to be shown")
+        found = tuple(FileHit(path=hit.path, entry=_entry(hit.entry)) for hit in shown)
+        return found, _joined(problems), unfinished
 
     async def look_up(self, volume: str, path: bytes) -> tuple[FileEntry, ...]:
         if len(path) > LONGEST_PATH:
@@ -203,7 +212,13 @@ class _Tally:
             self._existing += exists
         if len(self._lines) < LINES_SHOWN and one.path:
             self._lines.append(
-                PlannedFile(path=one.path, kind=entry.kind, size=entry.size, refused=refused, exists=exists)
+                PlannedFile(
+                    path=one.path[:LONGEST_SHOWN],
+                    kind=entry.kind,
+                    size=entry.size,
+                    refused=refused,
+                    exists=exists,
+                )
             )
 
     def so_far(self) -> FileCount:
@@ -216,7 +231,7 @@ class _Tally:
 def _entry(entry: Entry) -> FileEntry:
     return FileEntry(
         name=entry.name, id=entry.id, kind=entry.kind, size=entry.size, mode=entry.mode, uid=entry.uid,
-        gid=entry.gid, modified_ns=entry.modified_ns, links=entry.links, target=entry.target,
+        gid=entry.gid, modified_ns=entry.modified_ns, links=entry.links, target=entry.target[:LONGEST_SHOWN],
         notes=entry.notes, refused=entry.refused, problem=entry.problem,
     )  # fmt: skip
 

@@ -177,6 +177,27 @@ async def test_from_the_disks_to_files_with_their_hashes(console: Told, image: I
         assert f"restored, SHA-256 {digest}  {path.decode()}" in lines
 
 
+@pytest.mark.parametrize("conflict", [Conflict.SKIP, Conflict.OVERWRITE])
+async def test_names_that_are_taken(console: Told, image: Image, tmp_path: Path, conflict: Conflict) -> None:
+    session = await opened(console, image("ubuntu.img"))
+    wanted = await choice(console, session, b"etc/fstab", b"random.bin")
+    out = tmp_path / "out"
+    (out / "etc").mkdir(parents=True)
+    (out / "etc/fstab").write_text("mine")
+    await console.call(
+        wire.RestoreFiles(
+            session=session.id, choice=wanted, folder=str(out), conflict=conflict, overwriting=True
+        )
+    )
+    restore = await ended(console, session)
+    skips = conflict is Conflict.SKIP
+    assert (restore.state, restore.skipped) == (RestoreState.DONE, 1 if skips else 0)
+    truth, found = recorded("ubuntu-root"), content(facts_of_folder(out))
+    assert set(found) == {b"etc/fstab", b"random.bin"}
+    assert (found[b"etc/fstab"] == truth[b"etc/fstab"].digest) is not skips
+    assert found[b"random.bin"] == truth[b"random.bin"].digest
+
+
 def _fields(message: wire.Message) -> dict[str, object]:
     return {name: getattr(message, name) for name in message.__struct_fields__}
 
