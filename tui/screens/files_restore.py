@@ -142,7 +142,8 @@ class RestorePlan(Dialog[bool]):
     """Keys typed before the plan was seen do not reach it."""
 
     def __init__(self, app: ConsoleApp, session: str, choice: FileChoice, answers: Answers) -> None:
-        super().__init__("Restore files", "tab to 'Go ahead', enter · ↑↓ scroll · esc back")
+        ticks = "space ticks, " if answers.conflict is Conflict.OVERWRITE else ""
+        super().__init__("Restore files", f"{ticks}tab to 'Go ahead', enter · ↑↓ scroll · esc back")
         self._console_app = app
         self._request = wire.CountFiles(session=session, choice=choice, folder=answers.check.folder)
         self._answers = answers
@@ -168,7 +169,7 @@ class RestorePlan(Dialog[bool]):
         return [*found, button_row(Button("Cancel", id="cancel"), go)]
 
     def on_mount(self) -> None:
-        self.query_one("#cancel").focus()
+        self.query_one("#understood" if self.overwriting else "#cancel").focus()
         self.run_worker(self._read(), group="count", exit_on_error=False)
         self.call_after_refresh(self._seen, monotonic())
 
@@ -367,6 +368,8 @@ def progress_page(told: FileRestore, problem: str = "") -> Page:
         page.bullet(told.error.title, sign="✖", style="$text-error")
         if told.error.hint:
             page.note(f"→ {told.error.hint}")
+    if told.state is RestoreState.INTERRUPTED:
+        return page.note("What is there is kept, and not read again.", 0)
     grows = "" if told.planned else " so far"
     page.pair("files", f"{told.files_done:,} of {told.files:,}{grows}")
     page.pair("bytes", f"{amount(told.bytes_done)} of {amount(told.size)}{grows}")
