@@ -18,12 +18,14 @@ CLOUDS = {
     "china": "https://management.chinacloudapi.cn",
 }
 """Resource Manager's endpoint of each cloud known by name."""
+LOCAL = "local"
+"""No Azure at all: the engine that only reads image files of this machine."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "public"
-    """A key of `CLOUDS`, or `custom` together with `arm_endpoint`."""
+    """A key of `CLOUDS`, `custom` together with `arm_endpoint`, or `LOCAL`."""
     arm_endpoint: str = ""
     ca_file: str = ""
     subscriptions: tuple[str, ...] = ()
@@ -35,7 +37,13 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def endpoint(self) -> str:
         """Resource Manager's base address, without a trailing slash."""
+        if self.is_local:
+            return "this machine"
         return (self.arm_endpoint or CLOUDS[self.name]).rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        return self.name == LOCAL
 
     @property
     def key(self) -> str:
@@ -80,7 +88,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say which cloud, the same ones for every command."""
-    parser.add_argument("--cloud", choices=[*CLOUDS, "custom"], default="public", help="which Azure")
+    parser.add_argument("--cloud", choices=[*CLOUDS, "custom", LOCAL], default="public", help="which Azure")
     parser.add_argument("--arm-endpoint", default="", metavar="URL", help="another Resource Manager endpoint")
     parser.add_argument(
         "--ca", default="", metavar="FILE", help="certificate authority of that endpoint (PEM)"

@@ -14,6 +14,18 @@ from functools import cache
 
 import msgspec
 
+from .file_model import (
+    Conflict,
+    Control,
+    FileChoice,
+    FileCount,
+    FileEntry,
+    FileHit,
+    FileRestore,
+    FileSession,
+    FileSystemView,
+    FolderCheck,
+)
 from .model import (
     Check,
     Details,
@@ -31,7 +43,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 6
+PROTOCOL = 7
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -125,6 +137,96 @@ class WriteHandover(Message, frozen=True, kw_only=True):
     """By action id: the key that this console has for it."""
 
 
+class OpenFiles(Message, frozen=True, kw_only=True):
+    """The disks of one machine, as image files of this machine (absolute paths). Opened ones are found
+    again, with what is being restored from them."""
+
+    paths: tuple[str, ...]
+
+
+class OpenFileSystem(Message, frozen=True, kw_only=True):
+    session: str
+    volume: str
+
+
+class ListFiles(Message, frozen=True, kw_only=True):
+    """A directory, in parts: `more` asks for the next one of the same directory."""
+
+    session: str
+    volume: str
+    directory: int
+    more: bool = False
+
+
+class FindFiles(Message, frozen=True, kw_only=True):
+    """By part of a name or by glob, below a directory, in parts as `ListFiles`."""
+
+    session: str
+    volume: str
+    directory: int
+    path: bytes
+    pattern: str
+    more: bool = False
+
+
+class LookUpPath(Message, frozen=True, kw_only=True):
+    session: str
+    volume: str
+    path: bytes
+
+
+class ReadFile(Message, frozen=True, kw_only=True):
+    """A piece of a file to look at; never more than `READ_AT_ONCE` bytes."""
+
+    session: str
+    volume: str
+    id: int
+    offset: int
+    length: int
+
+
+class CountFiles(Message, frozen=True, kw_only=True):
+    """How much a choice comes to. The answer may be of a count that goes on: ask again for more of it. With
+    a folder the first files are named, and which of them exist there."""
+
+    session: str
+    choice: FileChoice
+    folder: str = ""
+
+
+class CheckFolder(Message, frozen=True, kw_only=True):
+    folder: str
+
+
+class RestoreFiles(Message, frozen=True, kw_only=True):
+    session: str
+    choice: FileChoice
+    folder: str
+    conflict: Conflict
+    overwriting: bool = False
+    """The user confirmed that files which exist are replaced."""
+
+
+class ResumeRestore(Message, frozen=True, kw_only=True):
+    """Go on with a restore that was interrupted by the engine's end."""
+
+    session: str
+    id: str
+
+
+class GetRestore(Message, frozen=True, kw_only=True):
+    session: str
+
+
+class ControlRestore(Message, frozen=True, kw_only=True):
+    session: str
+    control: Control
+
+
+class CloseFiles(Message, frozen=True, kw_only=True):
+    session: str
+
+
 class Refresh(Message, frozen=True, kw_only=True):
     pass
 
@@ -152,6 +254,19 @@ Request = (
     | Confirm
     | GiveUp
     | WriteHandover
+    | OpenFiles
+    | OpenFileSystem
+    | ListFiles
+    | FindFiles
+    | LookUpPath
+    | ReadFile
+    | CountFiles
+    | CheckFolder
+    | RestoreFiles
+    | ResumeRestore
+    | GetRestore
+    | ControlRestore
+    | CloseFiles
     | Refresh
     | Pause
     | GetStatus
@@ -305,6 +420,49 @@ class HandoverWritten(Message, frozen=True, kw_only=True):
     path: str
 
 
+class FilesOpened(Message, frozen=True, kw_only=True):
+    session: FileSession
+
+
+class FileSystemOpened(Message, frozen=True, kw_only=True):
+    system: FileSystemView
+
+
+class FilesListed(Message, frozen=True, kw_only=True):
+    entries: tuple[FileEntry, ...] = ()
+    problem: str = ""
+    """Some are missing, and why."""
+    more: bool = False
+
+
+class FilesFound(Message, frozen=True, kw_only=True):
+    hits: tuple[FileHit, ...] = ()
+    problem: str = ""
+    more: bool = False
+
+
+class PathFound(Message, frozen=True, kw_only=True):
+    """From the root on."""
+
+    entries: tuple[FileEntry, ...]
+
+
+class FileRead(Message, frozen=True, kw_only=True):
+    data: bytes
+
+
+class FilesCounted(Message, frozen=True, kw_only=True):
+    count: FileCount
+
+
+class FolderChecked(Message, frozen=True, kw_only=True):
+    check: FolderCheck
+
+
+class RestoreTold(Message, frozen=True, kw_only=True):
+    restore: FileRestore | None = None
+
+
 class GotStatus(Message, frozen=True, kw_only=True):
     status: EngineStatus
 
@@ -321,6 +479,15 @@ Result = (
     | GotVaults
     | GotPlan
     | HandoverWritten
+    | FilesOpened
+    | FileSystemOpened
+    | FilesListed
+    | FilesFound
+    | PathFound
+    | FileRead
+    | FilesCounted
+    | FolderChecked
+    | RestoreTold
     | GotStatus
 )
 

@@ -47,12 +47,19 @@ class ConsoleApp(EngineNews):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self, settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None
+        self,
+        settings: CloudSettings,
+        config: Config,
+        keys: KeyTable,
+        early: EarlyLine | None = None,
+        images: tuple[str, ...] = (),
     ) -> None:
+        """`images`: files of this machine that are opened instead of the fleet."""
         super().__init__(driver_class=TerminalDriver)
         self.settings = settings
         self.config = config
         self.keys = keys
+        self.images = images
         self.state = ConsoleState()
         self.started = False
         """The first frame is out."""
@@ -87,6 +94,10 @@ class ConsoleApp(EngineNews):
 
     def on_mount(self) -> None:
         self.set_keymap(self.keys.keymap())
+        if self.images:
+            from .screens.files import FilesScreen
+
+            self.push_screen(FilesScreen(self, self.images))
 
     def on_ready(self) -> None:
         self.started = True
@@ -113,6 +124,9 @@ class ConsoleApp(EngineNews):
     async def _linked(self) -> None:
         self.state.welcome = await self.link.open()
         self.console_screen.header_changed()
+        if self.images:
+            self._tell_screens("link_connected")
+            return
         self.console_screen.load_details()
         if self.config.refresh_s:
             self.set_interval(self.config.refresh_s, self._refresh)
@@ -152,7 +166,13 @@ class ConsoleApp(EngineNews):
         self.exit(message=Text(told) if running else None)
 
 
-def run(settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLine | None = None) -> int:
+def run(
+    settings: CloudSettings,
+    config: Config,
+    keys: KeyTable,
+    early: EarlyLine | None = None,
+    images: tuple[str, ...] = (),
+) -> int:
     if config.theme not in names():
         known = ", ".join(names())
         print(
@@ -160,7 +180,7 @@ def run(settings: CloudSettings, config: Config, keys: KeyTable, early: EarlyLin
             file=sys.stderr,
         )
         return 2
-    app = ConsoleApp(settings, config, keys, early)
+    app = ConsoleApp(settings, config, keys, early, images)
     if config.times == "local":
         use_local_times()
     app.run()

@@ -23,10 +23,12 @@ COMMANDS = {
     "emulator": "a faithful Azure on this machine: start, serve, env, status, stop, fault",
     "engine": "the process that talks to Azure: status, stop, log",
     "journal": "what was done: list, show, export, give-up",
+    "files": "opens image files of this machine and takes files out of them",
     "handover": "what runs, what ended and what is open, written for the next shift",
     "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
 }
-CLOUDS = ("public", "usgovernment", "china")
+CLOUDS = ("public", "usgovernment", "china", "local")
+"""`local` is no Azure: the engine and the journal of `azrecover files`."""
 _WITH_VALUE = {"--cloud", "--arm-endpoint", "--ca", "--subscription", "--client-id"}
 _CREDENTIALS = (
     "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_CLIENT_CERTIFICATE_PATH",
@@ -58,7 +60,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--emulator", action="store_true", help="work on the emulator; it is started when none runs")
-    add("--cloud", choices=CLOUDS, help="which Azure (public)")
+    add(
+        "--cloud",
+        choices=CLOUDS,
+        help="which Azure (public); local: of `azrecover files`, for journal and engine",
+    )
     add("--arm-endpoint", metavar="URL", help="another Resource Manager (env AZRECOVER_ARM_ENDPOINT)")
     add("--ca", metavar="FILE", help="CA certificates for that endpoint (env AZRECOVER_CA)")
     add("--client-id", metavar="ID", default="", help="client id of a user-assigned managed identity")
@@ -154,6 +160,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _refuse_bad_terminal()
         use_emulator()
     settings = settings_from(options, config)
+    if settings.is_local and command not in ("engine", "journal"):
+        _fail(
+            "--cloud local is for 'azrecover journal' and 'azrecover engine'; to look use 'azrecover files'"
+        )
     if command in ("engine", "journal"):
         if not rest:
             _fail(f"'azrecover {command}' needs one of: {COMMANDS[command].partition(': ')[2]}")
@@ -162,6 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .handover import main as handover
 
         return handover(settings, _key_table(config), rest)
+    if command == "files":
+        return _open_files(rest, config)
     if command == "doctor":
         from .doctor import main as doctor
 
@@ -192,7 +204,23 @@ def _key_table(config: Config) -> KeyTable:
         _fail(f"{config.path}: {error}")
 
 
-def _open_console(settings: CloudSettings, config: Config) -> int:
+def _open_files(rest: Sequence[str], config: Config) -> int:
+    """All images of one machine; an engine of its own reads them, which knows no Azure."""
+    from azure_ops.cloud import LOCAL, CloudSettings
+
+    given = _Parser(prog="azrecover files", usage="azrecover files IMAGE…", allow_abbrev=False)
+    given.add_argument("images", nargs="+", metavar="IMAGE", help="raw image, fixed VHD or block device")
+    images = given.parse_args(rest).images
+    for image in images:
+        if not os.path.exists(image):
+            _fail(f"{image!r} does not exist")
+        if not os.access(image, os.R_OK):
+            _fail(f"{image!r} may not be read by you")
+    _refuse_bad_terminal()
+    return _open_console(CloudSettings(name=LOCAL), config, tuple(map(os.path.abspath, images)))
+
+
+def _open_console(settings: CloudSettings, config: Config, images: tuple[str, ...] = ()) -> int:
     from . import terminal
 
     table = _key_table(config)
@@ -202,7 +230,7 @@ def _open_console(settings: CloudSettings, config: Config) -> int:
     early = open_early(settings)
     from .app import run
 
-    return run(settings, config, table, early)
+    return run(settings, config, table, early, images)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,8 @@ class EngineNews(CrashSafe, KeysInOrder):
             if self._lost is not None and self._lost in self.screen_stack:
                 self._lost.over()
             self._lost = None
+            if self.link.ready:
+                self._tell_screens("link_connected")
         elif event.state == "lost" and self._lost is None:
             from .screens.passing import EngineLost
 

@@ -31,6 +31,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 MOVE, LOOK, ACT, TOOL = "Moving about", "Looking", "Acting (always through a plan)", "The console"
+FILES = "Files of a disk (azrecover files IMAGE)"
 
 TABLE: tuple[Key, ...] = (
     Key("pane-1", ("1",), "Virtual machines", MOVE),
@@ -87,6 +88,17 @@ TABLE: tuple[Key, ...] = (
     Key("create-vault", ("N",), "Create a vault", ACT, "New vault"),
     Key("change-redundancy", (), "Change the storage redundancy of a vault that is not in use", ACT),
     Key("cross-region-restore", (), "Switch a vault's cross-region restore on, for good", ACT),
+    Key(
+        "restore-files",
+        ("E",),
+        "Restore the ticked files to a folder; or see how far it is",
+        FILES,
+        "Restore",
+    ),
+    Key("find-files", ("f",), "Search the whole file system by name or glob", FILES, "Find"),
+    Key("go-to-path", ("t",), "Go to a path", FILES, "Path"),
+    Key("hidden-files", (".",), "Show or hide hidden files", FILES, "Hidden"),
+    Key("hex", ("i",), "In the preview: as text or as hex", FILES),
     Key("palette", (":", "ctrl+p"), "Find anything: VMs, actions, commands", TOOL),
     Key("help", ("?",), "This help", TOOL, "Help"),
     Key("quit", ("q", "ctrl+q"), "Quit; operations go on", TOOL, "Quit"),
@@ -99,6 +111,7 @@ ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id 
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",
     "ctrl+q": "^q", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+", "underscore": "_",
+    "full_stop": ".",
 }  # fmt: skip
 
 

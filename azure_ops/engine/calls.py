@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from .services import Services
     from .watch import Watcher
 
+ServiceRequest = (
+    wire.GetDetails | wire.GetRaw | wire.GetJob | wire.GetVaults | wire.Prepare | wire.Precheck
+    | wire.MakePlan | wire.Confirm | wire.GiveUp | wire.WriteHandover | wire.Refresh
+)  # fmt: skip
+
 log = logging.getLogger(__name__)
 
 
@@ -54,11 +59,18 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
             console.paused = request.paused
             engine.looks_changed()
             return wire.Done()
+        case (
+            wire.OpenFiles() | wire.OpenFileSystem() | wire.ListFiles() | wire.FindFiles()
+            | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckFolder()
+            | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore()
+            | wire.CloseFiles()
+        ):  # fmt: skip
+            return await engine.files.answer(console, request)
         case _:
             return await _service_result(await engine.services(), console, request)
 
 
-async def _service_result(services: Services, console: Console, request: wire.Request) -> wire.Result:
+async def _service_result(services: Services, console: Console, request: ServiceRequest) -> wire.Result:
     match request:
         case wire.Refresh():
             services.leftovers.poke(older_than_s=FRESH_S)
@@ -92,8 +104,6 @@ async def _service_result(services: Services, console: Console, request: wire.Re
             return wire.Done()
         case wire.WriteHandover():
             return await services.hand_over(console.label, request.keys)
-        case wire.GetStatus() | wire.Stop() | wire.Pause():
-            raise AssertionError("answered without services")
         case _:
             assert_never(request)
 

@@ -21,6 +21,7 @@ from ..journal.store import Journal
 from ..model import EngineStatus, RequestLine, SourceState
 from .calls import answer_call
 from .console import Board, Console, peer_credentials
+from .files import FileSessions
 from .snapshot import Snapshot
 from .socket import EngineSocket
 
@@ -51,6 +52,7 @@ class Engine:
         self._services: asyncio.Task[Services] | None = None
         self._busy_at = time.monotonic()
         self._journal = Journal.open(paths.journal_path(settings))
+        self.files = FileSessions(self._journal, self._board, wake=self._wake_all, notify=self._notify_all)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -58,6 +60,7 @@ class Engine:
             loop.add_signal_handler(number, self.stop)
         self._begin_services()
         self._background(self._keep_house(), "housekeeping")
+        self._background(self.files.run(), "files")
         await self._stopping.wait()
         await self._end()
 
@@ -71,6 +74,10 @@ class Engine:
         """Waits until the session is open. Raises what kept it from opening, and tries again the next
         time."""
         self._begin_services()
+        if self.settings.is_local:
+            raise EngineUnavailable(
+                "Azure is not asked: azrecover was opened on image files.", "Start azrecover without `files`."
+            )
         if self._services is None:
             raise EngineUnavailable("The engine is ending.", "Start azrecover again.")
         return await asyncio.shield(self._services)
@@ -79,7 +86,7 @@ class Engine:
         """Open the session, or try again when that failed."""
         opening = self._services
         failed = opening is not None and opening.done() and (opening.cancelled() or opening.exception())
-        if (opening is None or failed) and not self._stopping.is_set():
+        if (opening is None or failed) and not self._stopping.is_set() and not self.settings.is_local:
             self._services = asyncio.create_task(self._open_services(), name="services")
             self._services.add_done_callback(self._services_opened)
 
@@ -233,6 +240,7 @@ class Engine:
         finally:
             sending.cancel()
             self._consoles.discard(console)
+            self.files.console_left(console)
             self.looks_changed()
 
     async def _take(self, console: Console, message: wire.FromConsole) -> None:
@@ -276,6 +284,7 @@ class Engine:
             task.cancel()
         if doomed:
             await asyncio.wait(doomed, timeout=ENDS_WITHIN_S)
+        await self.files.close()
         if services is not None:
             await services.close()
         self._journal.close()

@@ -19,6 +19,7 @@ from .. import wire
 from ..actions import by_id
 from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
+from ..file_model import RESTORE_FILES
 from ..journal.store import Entry, Journal, Timing, timing_of
 from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
 from ..services.request_log import without_secrets
@@ -293,6 +294,8 @@ class Runner:
         self._board.operations = {**shown, **self._board.operations}
         self._on_change()
         for entry in unfinished.values():
+            if entry.action == RESTORE_FILES:
+                continue  # nothing of Azure's: whoever opens its disks goes on with it
             if entry.phase is Phase.INTENDED:
                 entry = msgspec.structs.replace(
                     entry, phase=Phase.UNKNOWN, message="looking up whether it was sent"

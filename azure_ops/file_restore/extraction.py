@@ -57,10 +57,15 @@ class Extraction:
         folder: Path,
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
+        without: Sequence[bytes] = (),
     ) -> None:
+        """`ticked` are paths with ids: the folder gets the same tree, directories above them included.
+        `without` are paths below them that are left out."""
         self._disks = list(disks)
         self._volume = volume
         self._ticked = list(ticked)
+        self._without = sorted(without)
+        self._above = {above for path, _ in ticked for above in _ancestors(path)}
         self._folder = folder
         self._options = options or Options()
         self._tell = progress
@@ -101,6 +106,8 @@ class Extraction:
                     "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
                     "conflict": self._options.conflict,
                 }
+                if self._without:
+                    job["without"] = [os.fsdecode(path) for path in self._without]
                 name = hashlib.sha256(json.dumps(job).encode()).hexdigest()[:12]
                 ledger = Ledger(self._folder, name, job)
                 writer = Writer(destination, ledger, name, self._options.conflict, self._options.carry)
@@ -124,7 +131,7 @@ class Extraction:
         self, planner: Reader, destination: Destination, ledger: Ledger, writer: Writer
     ) -> AsyncIterator[_Wave]:
         wave = _Wave()
-        async for items in planner.plan(self._volume, self._ticked):
+        async for items in planner.plan(self._volume, self._ticked, self._without):
             for item in items:
                 self._take(item, wave, destination, ledger, writer)
             if wave.is_full:
@@ -144,7 +151,7 @@ class Extraction:
         if not item.path:
             return
         above, _, _ = item.path.rpartition(b"/")
-        place = self._places.get(above)
+        place = self._place_of(above, destination)
         if place is None:
             self._report.lost(item.path, "its folder could not be made")
             return
@@ -168,6 +175,26 @@ class Extraction:
             self._hard_links.append((parts, item))
         else:
             self._take_file(number, item, parts, wave, destination, ledger, writer)
+
+    def _place_of(self, path: bytes, destination: Destination) -> tuple[bytes, ...] | None:
+        """Where a directory of the plan really is; one above a ticked entry is made when it is needed."""
+        known = self._places.get(path)
+        if known is not None or path not in self._above:
+            return known
+        above = self._place_of(path.rpartition(b"/")[0], destination)
+        if above is None:
+            return None
+        try:
+            parts = (*above, safe_parts(path)[-1])
+            made = destination.make_directory(parts, self._options.conflict)
+        except FileRestoreError:
+            return None
+        except OSError as exc:
+            if exc.errno in _FATAL:
+                raise
+            return None
+        self._places[path] = made
+        return made
 
     def _take_directory(self, item: Planned, parts: tuple[bytes, ...], destination: Destination) -> None:
         try:
@@ -339,6 +366,12 @@ class Extraction:
             finishing.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
             finishing.directory(parts, path, item)
+
+
+def _ancestors(path: bytes) -> Iterator[bytes]:
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def _finish_all(targets: list[Target], writer: Writer) -> None:

@@ -31,6 +31,10 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     offset: int = 0
     length: int = 0
     flag: bool = False
+    names: tuple[bytes, ...] = ()
+    """Of a plan: where each of `ids` is, from the root on."""
+    without: tuple[bytes, ...] = ()
+    """Of a plan: paths that are left out, with all below them."""
 
 
 class Need(msgspec.Struct, frozen=True, array_like=True):

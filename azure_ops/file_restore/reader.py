@@ -94,11 +94,16 @@ class Reader:
             yield part.hits, part.problem
 
     async def plan(
-        self, volume: str, ticked: Sequence[tuple[bytes, int]]
+        self, volume: str, ticked: Sequence[tuple[bytes, int]], without: Sequence[bytes] = ()
     ) -> AsyncIterator[tuple[Planned, ...]]:
-        """Names and ids of what is ticked → all of it, with the places of every byte."""
-        names = b"/".join(name for name, _ in ticked)
-        call = pipe.Call("plan", volume, tuple(number for _, number in ticked), names)
+        """Paths and ids of what is ticked → all of it, with the places of every byte."""
+        call = pipe.Call(
+            "plan",
+            volume,
+            tuple(number for _, number in ticked),
+            names=tuple(path for path, _ in ticked),
+            without=tuple(without),
+        )
         async for part in self._call(call):
             yield part.planned
 

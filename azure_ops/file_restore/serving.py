@@ -118,12 +118,12 @@ class Desk:
             yield pipe.Part(problem=problem)
 
     def _call_plan(self, call: pipe.Call) -> Iterator[pipe.Part]:
-        """The ticked entries with everything below them; `path` holds their names, joined by a slash."""
+        """The ticked entries with everything below them, apart from what is left out."""
         system = self._system(call.volume)
-        names = call.path.split(b"/")
-        walk = Walk(system, self._check)
+        walk = Walk(system, self._check, call.without)
         batch: list[Planned] = []
-        for planned in walk.plan([Name(*pair, "unknown") for pair in zip(names, call.ids, strict=True)]):
+        ticked = [Name(*pair, "unknown") for pair in zip(call.names, call.ids, strict=True)]
+        for planned in walk.plan(ticked):
             batch.append(planned)
             if len(batch) == PLAN_BATCH:
                 yield pipe.Part(planned=tuple(batch))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -19,8 +19,9 @@ MOST_ENTRIES = 20_000_000
 
 
 class Walk:
-    def __init__(self, system: FileSystem, check: Callable[[], None]) -> None:
+    def __init__(self, system: FileSystem, check: Callable[[], None], without: Iterable[bytes] = ()) -> None:
         self._system = system
+        self._without = frozenset(without)
         self._check = check
         self._seen: set[int] = set()
         """Directories that were entered; a second way to one is a loop or a link to a directory."""
@@ -40,6 +41,8 @@ class Walk:
             for above, directory, depth in group:
                 self._check()
                 for item in self._names(above, directory):
+                    if self._without and _join(above, item.name) in self._without:
+                        continue
                     found.append((above, item))
                     depths.append(depth)
                     count += 1
@@ -113,7 +116,7 @@ class Walk:
             return bad(item, exc)
 
     def plan(self, ticked: list[Name]) -> Iterator[Planned]:
-        """The ticked entries and all below them, directories before what is in them."""
+        """The ticked entries, by their paths, and all below them, directories before what is in them."""
         self._system.prefetch_entries([item.id for item in ticked])
         for item in ticked:
             entry = self._entry(item)

@@ -164,6 +164,15 @@ class Journal:
         """An event that changes nothing. Raises StateUnusable."""
         self._write(lambda database: _append(database, entry, text))
 
+    def notes(self, entry: Entry, texts: Sequence[str]) -> None:
+        """Several of them at once. Raises StateUnusable."""
+
+        def write(database: sqlite3.Connection) -> None:
+            for text in texts:
+                _append(database, entry, text)
+
+        self._write(write)
+
     def unfinished(self) -> list[Entry]:
         marks = ", ".join("?" * len(ENDED))
         return self._entries(f"WHERE phase NOT IN ({marks}) ORDER BY created_at", ENDED)

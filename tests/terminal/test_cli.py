@@ -45,7 +45,7 @@ def in_terminal(folder: Path, *arguments: str, term: str = "xterm-256color", **m
         (["--bogus"], "unrecognized arguments: --bogus"),
         (
             ["frobnicate"],
-            "unknown command 'frobnicate'; known are emulator, engine, journal, handover, doctor",
+            "unknown command 'frobnicate'; known are emulator, engine, journal, files, handover, doctor",
         ),
         (["--cloud", "mars"], "argument --cloud: invalid choice: 'mars'"),
         (["--cloud"], "argument --cloud: expected one argument"),

@@ -1,0 +1,196 @@
+"""The disks that consoles have opened to take files out of, and what the engine answers about them.
+
+A session belongs to its console. When the line is lost it is kept for a while, and as long as files are being
+restored from it; the next console that opens the same disks finds it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import file_model as model
+from .. import wire
+from ..errors import NotFound, Refused
+from ..file_restore.byte_source import LocalImage
+from ..file_restore.disks import open_disks
+from ..file_restore.problems import FileRestoreError
+from ..journal.store import Journal
+from .console import Board, Console
+from .file_restores import FileRestores, check_folder
+from .file_session import FileSession
+
+GRACE_S = 60.0
+"""A console whose line broke comes back within this time, or its disks are closed."""
+LOOK_S = 5.0
+MOST_SESSIONS = 8
+MOST_DISKS = 64
+CACHE_BYTES = 64 * 1024 * 1024
+
+FileRequest = (
+    wire.OpenFiles | wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
+    | wire.CountFiles | wire.CheckFolder | wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore
+    | wire.ControlRestore | wire.CloseFiles
+)  # fmt: skip
+
+
+class FileSessions:
+    def __init__(
+        self,
+        journal: Journal,
+        board: Board,
+        *,
+        wake: Callable[[], None],
+        notify: Callable[[wire.Notice], None],
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self.restores = FileRestores(journal, board, wake, notify)
+        self._sessions: dict[str, FileSession] = {}
+        self._owners: dict[str, Console | None] = {}
+        self._left_at: dict[str, float] = {}
+        self._grace_s = grace_s
+        self._opening = asyncio.Lock()
+
+    @property
+    def count(self) -> int:
+        return len(self._sessions)
+
+    async def run(self) -> None:
+        """Closes what was left, when its time is over."""
+        while True:
+            await asyncio.sleep(min(LOOK_S, self._grace_s))
+            now = asyncio.get_running_loop().time()
+            for id, left_at in list(self._left_at.items()):
+                session = self._sessions[id]
+                if now - left_at >= self._grace_s and not self.restores.runs(session.sources):
+                    await self._close(id)
+
+    def console_left(self, console: Console) -> None:
+        for id, owner in self._owners.items():
+            if owner is console:
+                self._owners[id] = None
+                self._left_at[id] = asyncio.get_running_loop().time()
+
+    async def close(self) -> None:
+        await self.restores.close()
+        for id in list(self._sessions):
+            await self._close(id)
+
+    async def answer(self, console: Console, request: FileRequest) -> wire.Result:
+        match request:
+            case wire.OpenFiles():
+                return wire.FilesOpened(session=await self._open(console, request.paths))
+            case wire.CheckFolder():
+                return wire.FolderChecked(check=await asyncio.to_thread(check_folder, request.folder))
+            case wire.CloseFiles():
+                await self._leave(request.session)
+                return wire.Done()
+            case wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore():
+                return wire.RestoreTold(restore=self._restore(console, request))
+            case _:
+                return await self._look(self._session(request.session), request)
+
+    async def _look(
+        self,
+        session: FileSession,
+        request: wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
+        | wire.CountFiles,
+    ) -> wire.Result:  # fmt: skip
+        match request:
+            case wire.OpenFileSystem():
+                return wire.FileSystemOpened(system=await session.open(request.volume))
+            case wire.ListFiles():
+                entries, problem, more = await session.list(request.volume, request.directory, request.more)
+                return wire.FilesListed(entries=entries, problem=problem, more=more)
+            case wire.FindFiles():
+                hits, problem, more = await session.find(
+                    request.volume, request.directory, request.path, request.pattern, request.more
+                )
+                return wire.FilesFound(hits=hits, problem=problem, more=more)
+            case wire.LookUpPath():
+                return wire.PathFound(entries=await session.look_up(request.volume, request.path))
+            case wire.ReadFile():
+                data = await session.read(request.volume, request.id, request.offset, request.length)
+                return wire.FileRead(data=data)
+            case wire.CountFiles():
+                return wire.FilesCounted(count=await session.count(request.choice, request.folder))
+
+    def _restore(
+        self,
+        console: Console,
+        request: wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore,
+    ) -> model.FileRestore | None:
+        session = self._session(request.session)
+        match request:
+            case wire.RestoreFiles():
+                return self.restores.begin(session, request, confirmed_by=console.label).told()
+            case wire.ResumeRestore():
+                return self.restores.resume(session, request.id, by=console.label).told()
+            case wire.ControlRestore():
+                return self.restores.control(session, request.control).told()
+            case wire.GetRestore():
+                return self._restore_of(session)
+
+    def _restore_of(self, session: FileSession) -> model.FileRestore | None:
+        restore = self.restores.of(session.sources)
+        return restore.told() if restore is not None else None
+
+    def _session(self, id: str) -> FileSession:
+        session = self._sessions.get(id)
+        if session is None:
+            raise NotFound("These disks are not open any more.", "Open them again.")
+        return session
+
+    async def _open(self, console: Console, paths: tuple[str, ...]) -> model.FileSession:
+        if not 0 < len(paths) <= MOST_DISKS:
+            raise FileRestoreError("Name between one and 64 image files.", "All disks of one machine.")
+        for path in paths:
+            if not path.startswith("/") or "\0" in path:
+                raise FileRestoreError(f"{path[:200]!r} is no whole path.", "Begin it with a slash.")
+        async with self._opening:
+            session = self._found_again(console, paths)
+            if session is None:
+                session = await self._opened(paths)
+            self._owners[session.id] = console
+            self._left_at.pop(session.id, None)
+        return model.FileSession(
+            id=session.id,
+            names=session.sources,
+            volumes=await session.volumes(),
+            restore=self._restore_of(session),
+        )
+
+    def _found_again(self, console: Console, paths: tuple[str, ...]) -> FileSession | None:
+        """Of this console, or left by one whose line broke."""
+        left = (self._sessions[id] for id, owner in self._owners.items() if owner in (None, console))
+        return next((session for session in left if session.sources == paths), None)
+
+    async def _opened(self, paths: tuple[str, ...]) -> FileSession:
+        if len(self._sessions) >= MOST_SESSIONS:
+            idle = [id for id in self._left_at if not self.restores.runs(self._sessions[id].sources)]
+            if not idle:
+                raise Refused(
+                    f"{MOST_SESSIONS} sets of disks are open already.", "Close one of them in its console."
+                )
+            await self._close(idle[0])
+        disks = await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
+        session = FileSession(uuid.uuid4().hex, paths, disks)
+        self._sessions[session.id] = session
+        return session
+
+    async def _leave(self, id: str) -> None:
+        """Closed at once, unless files are being restored: then when they are there."""
+        session = self._session(id)
+        if self.restores.runs(session.sources):
+            self._owners[id] = None
+            self._left_at[id] = asyncio.get_running_loop().time() - self._grace_s
+        else:
+            await self._close(id)
+
+    async def _close(self, id: str) -> None:
+        session = self._sessions.pop(id)
+        self._owners.pop(id, None)
+        self._left_at.pop(id, None)
+        await session.close()

@@ -1,0 +1,96 @@
+"""`azrecover files IMAGE` by keys: from the disk to the file in a folder, in the smallest window."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from azure_ops import paths
+from azure_ops.cloud import LOCAL, CloudSettings
+from azure_ops.journal.reader import Reader
+from tests.file_restore.conftest import unpack
+from tests.file_restore.truth import recorded
+
+from .console_driver import SMALL, User
+
+
+class NoAzure:
+    """What a user has who has signed in nowhere."""
+
+    env = {  # noqa: RUF012
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AZURE_", "IDENTITY_", "AZRECOVER_"))
+    }
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Iterator[User]:
+    image = unpack("ubuntu.img", tmp_path)
+    started = User(NoAzure(), tmp_path, SMALL, "files", str(image))  # type: ignore[arg-type]
+    yield started
+    started.close()
+
+
+@pytest.mark.timeout(120)
+def test_a_file_from_an_image_to_a_folder(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth, out = recorded("ubuntu-root"), tmp_path / "out"
+    user.sees("disk0/p3", "ext4", "✔ readable", "holds others")
+    user.presses("enter")
+    user.sees("/ (21)", "etc/", "esc␛[31m", "\\xff\\xfe not utf-8")
+
+    user.presses("f")
+    user.sees("find in the whole file system")
+    user.presses("fst?b", "enter")
+    user.sees("found: fst?b (1)", "etc/fstab")
+    user.presses("enter")
+    user.sees("/etc/fstab", "UUID=1111", "i hex")
+    user.presses("i")
+    user.sees("00000000  ")
+    user.presses("escape")
+    user.sees_no_more("00000000  ")
+
+    user.presses("t", "/etc", "enter")
+    user.sees("/etc (2)", "▶  [ ]  fstab")
+    user.presses("space")
+    user.sees("[x]  fstab", "Ticked: 1 files, 63 B")
+    user.presses("escape")
+    user.sees("/ (21)", "[-]  etc/")
+    user.presses("/", "many", "enter", "g", "space")
+    user.sees("[x]  many/")
+    user.presses("enter")
+    user.sees("/many (", "[x]  entry-0000.conf")
+    user.presses("space")
+    user.sees("[ ]  entry-0000.conf", "[x]  entry-0001.conf")
+
+    expected = [path for path, fact in truth.items() if path.startswith(b"many/") and fact.kind == "file"]
+    wanted = {b"etc/fstab", *expected} - {b"many/entry-0000.conf"}
+    user.sees(f"Ticked: {len(wanted)} files")
+    user.presses("E")
+    user.sees("Folder of this machine")
+    user.presses("\x15", "/etc/passwd", "enter", "enter")
+    user.sees("/etc/passwd is no folder.")
+    user.presses("\x15", str(out), "enter", "enter")
+    user.sees("will be made", f"{len(wanted):,} (", "Go ahead")
+    assert not out.exists()
+    user.presses("tab", "enter")
+    user.sees("✔ done", f"{len(wanted)} of {len(wanted)}")
+
+    found = {
+        os.fsencode(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in out.rglob("*")
+        if path.is_file() and path.parent != out
+    }
+    assert found == {path: truth[path].digest for path in wanted}
+    user.presses("escape")
+    user.sees_no_more("✔ done")
+    assert user.ends() == 0
+    monkeypatch.setenv("XDG_STATE_HOME", user.env["XDG_STATE_HOME"])
+    (entry,) = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
+    assert (entry.action, entry.phase) == ("restore-files", "succeeded")
