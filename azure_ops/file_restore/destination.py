@@ -88,15 +88,27 @@ class Destination:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         return os.open(parts[-1], flags, dir_fd=self.directory(parts[:-1]))
 
-    def open_part(self, parts: tuple[bytes, ...]) -> int:
-        """The file beside that is written to; one from an earlier run is gone on with."""
+    def open_part(self, parts: tuple[bytes, ...], wanted: tuple[bytes, ...]) -> int:
+        """The file beside that is written to; one from an earlier run is gone on with, also when that was
+        killed just after the file had got its name."""
         above = self.directory(parts[:-1])
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(parts[-1], flags, 0o600, dir_fd=above)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or os.fstat(descriptor).st_nlink != 1:
+        status = os.fstat(descriptor)
+        alone = status.st_nlink == 1 or (status.st_nlink == 2 and self._has_name(status, wanted))
+        if not stat.S_ISREG(status.st_mode) or not alone:
             os.close(descriptor)
             raise OSError(errno.EEXIST, "something else has the name of the part that is written")
         return descriptor
+
+    def _has_name(self, status: os.stat_result, wanted: tuple[bytes, ...]) -> bool:
+        for name in _names(wanted[-1]):
+            found = self.status((*wanted[:-1], name))
+            if found is None:
+                return False
+            if (found.st_ino, found.st_dev) == (status.st_ino, status.st_dev):
+                return True
+        return False
 
     def remove(self, parts: tuple[bytes, ...]) -> None:
         try:
@@ -119,6 +131,9 @@ class Destination:
             try:
                 os.link(part[-1], name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
             except FileExistsError:
+                if self._is_same(part, (*wanted[:-1], name)):
+                    os.unlink(part[-1], dir_fd=above)
+                    return (*wanted[:-1], name)
                 if conflict == "skip":
                     os.unlink(part[-1], dir_fd=above)
                     return None
@@ -137,6 +152,12 @@ class Destination:
             os.unlink(part[-1], dir_fd=above)
             return (*wanted[:-1], name)
         raise AssertionError("names do not end")
+
+    def _is_same(self, part: tuple[bytes, ...], other: tuple[bytes, ...]) -> bool:
+        ours, theirs = self.status(part), self.status(other)
+        if ours is None or theirs is None:
+            return False
+        return (ours.st_ino, ours.st_dev) == (theirs.st_ino, theirs.st_dev)
 
     def link(self, source: tuple[bytes, ...], wanted: tuple[bytes, ...], conflict: Conflict) -> bool:
         """A hard link; False where the name is taken and that one shall stay."""

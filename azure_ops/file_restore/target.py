@@ -88,7 +88,7 @@ class Writer:
 
     def _open(self, target: Target) -> int:
         with self._lock:
-            return self._destination.open_part(self._part(target))
+            return self._destination.open_part(self._part(target), target.parts)
 
     def is_there(self, path: bytes, entry: Entry, digest: str) -> bool:
         """What an earlier run made and nobody has touched since; one that lost bytes with the power goes."""

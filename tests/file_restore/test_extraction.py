@@ -19,7 +19,7 @@ import pytest
 from azure_ops.file_restore import extraction, ledger
 from azure_ops.file_restore.attributes import Carry
 from azure_ops.file_restore.byte_source import LocalImage
-from azure_ops.file_restore.destination import Conflict, NameChoices, leaves, safe_parts
+from azure_ops.file_restore.destination import Conflict, Destination, NameChoices, leaves, safe_parts
 from azure_ops.file_restore.disks import Disk, open_disks
 from azure_ops.file_restore.extraction import Extraction
 from azure_ops.file_restore.page_blob import PageBlob
@@ -366,3 +366,21 @@ async def test_a_full_folder_is_said_and_gone_on_with(big: tuple[Path, Path], tm
         checked(tmp_path)
     finally:
         subprocess.run(["umount", tmp_path], check=True, timeout=10)
+
+
+@pytest.mark.parametrize("conflict", ["keep both", "skip"])
+def test_killed_between_getting_its_name_and_losing_the_other(tmp_path: Path, conflict: Conflict) -> None:
+    there = Destination(tmp_path)
+    descriptor = there.open_part((b".part",), (b"file",))
+    os.write(descriptor, b"whole")
+    os.close(descriptor)
+    os.link(tmp_path / ".part", tmp_path / "file")
+    os.close(there.open_part((b".part",), (b"file",)))
+    assert there.place((b".part",), (b"file",), conflict) == (b"file",)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    (tmp_path / "elsewhere").write_bytes(b"somebody's")
+    os.link(tmp_path / "elsewhere", tmp_path / ".part")
+    with pytest.raises(FileExistsError):
+        there.open_part((b".part",), (b"file",))
+    there.close()
