@@ -75,6 +75,8 @@ class Ledger:
     def finished(self, number: int, path: bytes, digest: str, size: int) -> None:
         self.done[number] = (os.fsdecode(path), digest, size)
         self._line({"done": number, "path": os.fsdecode(path), "sha256": digest, "size": size})
+        # At once: a file that is not known to be done is restored a second time, beside the first.
+        self.flush()
 
     def missing(self, number: int, offset: int, length: int) -> list[tuple[int, int]]:
         """What of a range an earlier run has not put on this disk."""

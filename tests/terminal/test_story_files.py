@@ -129,6 +129,7 @@ def test_a_restore_goes_on_after_the_engine_was_killed(
         user.sees("A restore was interrupted", "what is there is not read again")
         user.presses("enter")
         user.sees("✔ done", "600 of 600", "there before")
+        assert len(list((tmp_path / "out/data").iterdir())) == 600
         for file in (source / "data").iterdir():
             assert (tmp_path / "out/data" / file.name).read_bytes() == file.read_bytes()
     finally:
