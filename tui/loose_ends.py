@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from azure_ops.model import FleetItem, Leftovers
 
 if TYPE_CHECKING:
-    from azure_ops.loose_ends import LooseEnd
+    from azure_ops.loose_ends import LooseEnd, Turns
 
     from .state import ConsoleState
 
@@ -28,7 +28,7 @@ class LooseEndKeeper:
         self._of_rows: dict[str, list[LooseEnd]] = {}
         self._beside: list[LooseEnd] | None = None
         self._promises: dict[str, int] = {}
-        self._turns: dict[str, datetime] = {}
+        self._turns: dict[str, Turns] = {}
         self._due: list[str] = []
         self._unjudged = False
         self._ticks = 0
