@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 from textual.message import Message
 
-from azure_ops.file_model import FileEntry, FileVolume
+from azure_ops.file_model import FileCount, FileEntry, FileVolume
 
 from .ages import here, zone_name
 from .columns import Cell, Column, Tone, natural_key
@@ -145,6 +145,21 @@ def name_cell(row: FileRow) -> Cell:
 
 def size_cell(row: FileRow) -> Cell:
     return Cell(amount(row.entry.size)) if row.entry.kind == "file" else Cell("")
+
+
+def count_text(count: FileCount | None) -> str:
+    """What ticks come to, as far as it is known."""
+    if count is None:
+        return "counting …"
+    parts = [f"{count.files:,} files", amount(count.size), f"{count.directories:,} directories"]
+    if count.links:
+        parts.append(f"{count.links:,} links")
+    if count.refused:
+        parts.append(f"▲ {count.refused:,} that cannot be restored")
+    text = ", ".join(parts)
+    if count.problem:
+        return f"{text}; not all was read: {count.problem}"
+    return text if count.whole else f"{text} so far …"
 
 
 def file_columns(tick_of: TickOf, *, paths: bool) -> tuple[Column[FileRow], ...]:

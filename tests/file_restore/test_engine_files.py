@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import shutil
 import subprocess
 import tempfile
@@ -34,6 +33,7 @@ from azure_ops.journal.store import Journal
 from azure_ops.model import Phase
 from tests.emulator.engine_world import Told, kill, point_folders
 
+from .interrupted import begin_paused, big_image, opened
 from .truth import Fact, facts_of_folder, recorded
 
 Image = Callable[[str], Path]
@@ -57,12 +57,6 @@ async def console(home: Path) -> AsyncIterator[Told]:
     yield told
     await told.close()
     kill(told.pid)
-
-
-async def opened(console: Told, *images: Path) -> FileSession:
-    answer = await console.call(wire.OpenFiles(paths=tuple(map(str, images))))
-    assert isinstance(answer, wire.FilesOpened)
-    return answer.session
 
 
 async def choice(console: Told, session: FileSession, *ticked: bytes, without: bytes = b"") -> FileChoice:
@@ -239,38 +233,7 @@ async def test_what_is_refused_is_said(console: Told, image: Image, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Enough that a restore of it can be stopped in the middle."""
-    if not shutil.which("mkfs.ext4"):
-        pytest.skip("mkfs.ext4 is not installed")
-    folder = tmp_path_factory.mktemp("big")
-    rng = random.Random(4)
-    (folder / "source/data").mkdir(parents=True)
-    for number in range(600):
-        (folder / f"source/data/{number}").write_bytes(rng.randbytes(200_000))
-    image = folder / "big.img"
-    with open(image, "wb") as file:
-        file.truncate(160 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", folder / "source", image], check=True, timeout=60)
-    return folder / "source", image
-
-
-async def begin_paused(console: Told, session: FileSession, wanted: FileChoice, out: Path) -> FileRestore:
-    """Some of it is there, most of it is not."""
-    request = wire.RestoreFiles(
-        session=session.id, choice=wanted, folder=str(out), conflict=Conflict.KEEP_BOTH
-    )
-    await console.call(request)
-    while True:
-        told = await console.call(wire.GetRestore(session=session.id))
-        assert isinstance(told, wire.RestoreTold)
-        assert told.restore is not None
-        if told.restore.files_done > 150:
-            break
-    told = await console.call(wire.ControlRestore(session=session.id, control=Control.PAUSE))
-    assert isinstance(told, wire.RestoreTold)
-    assert told.restore is not None
-    assert told.restore.state is RestoreState.PAUSED
-    return told.restore
+    return big_image(tmp_path_factory.mktemp("big"))
 
 
 async def test_a_lost_line_and_a_killed_engine_lose_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from azure_ops import paths
+from azure_ops import paths, wire
 from azure_ops.cloud import LOCAL, CloudSettings
+from azure_ops.file_model import FileChoice, TickedFile
 from azure_ops.journal.reader import Reader
+from tests.emulator.engine_world import Told, kill
 from tests.file_restore.conftest import unpack
+from tests.file_restore.interrupted import begin_paused, big_image, opened
 from tests.file_restore.truth import recorded
 
 from .console_driver import SMALL, User
@@ -94,3 +98,38 @@ def test_a_file_from_an_image_to_a_folder(
     monkeypatch.setenv("XDG_STATE_HOME", user.env["XDG_STATE_HOME"])
     (entry,) = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
     assert (entry.action, entry.phase) == ("restore-files", "succeeded")
+
+
+async def stand_still(image: Path, out: Path) -> int:
+    """A restore is paused by another console of the same engine; returns that engine."""
+    other = Told(CloudSettings(name=LOCAL))
+    await other.connect()
+    session = await opened(other, image)
+    answer = await other.call(wire.LookUpPath(session=session.id, volume="disk0", path=b"data"))
+    assert isinstance(answer, wire.PathFound)
+    data = TickedFile(path=b"data", id=answer.entries[-1].id)
+    await begin_paused(other, session, FileChoice(volume="disk0", ticked=(data,)), out)
+    await other.close()
+    return other.pid
+
+
+@pytest.mark.timeout(120)
+def test_a_restore_goes_on_after_the_engine_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, image = big_image(tmp_path)
+    user = User(NoAzure(), tmp_path, SMALL, "files", str(image))  # type: ignore[arg-type]
+    try:
+        user.sees("disk0", "ext4", "✔ readable")
+        for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.setenv(name, user.env[name])
+        kill(asyncio.run(stand_still(image, tmp_path / "out")))
+        user.sees("was interrupted; E goes on")
+        user.presses("E")
+        user.sees("A restore was interrupted", "what is there is not read again")
+        user.presses("enter")
+        user.sees("✔ done", "600 of 600", "there before")
+        for file in (source / "data").iterdir():
+            assert (tmp_path / "out/data" / file.name).read_bytes() == file.read_bytes()
+    finally:
+        user.close()

@@ -17,26 +17,17 @@ from textual.widgets import Input
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.file_model import (
-    Control,
-    FileCount,
-    FileEntry,
-    FileRestore,
-    FileSession,
-    FileSystemView,
-    RestoreState,
-)
-from widgets.file_tree import FileRow, FileTable, Ticked, TickToggled, VolumeTable, text_of
+from azure_ops.file_model import FileCount, FileEntry, FileSession, FileSystemView, RestoreState
+from widgets.file_tree import FileRow, FileTable, Ticked, TickToggled, VolumeTable, count_text, text_of
 from widgets.key_line import KeyLine
 from widgets.page import Page, PageView
 from widgets.pane import Pane, counted
 from widgets.table_messages import Opened, ShownChanged
-from widgets.vaults import amount
 
+from ..file_restoring import FileRestoring
 from ..keys import bindings
 from ..ticks import Ticks
 from .file_preview import FilePreview, facts_of, facts_of_volume
-from .files_restore import GoOn, RestoreForm, RestorePlan, RestoreProgress
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
@@ -429,6 +420,14 @@ class FilesScreen(Screen[None]):
             self.volumes.focus()
             self._show()
 
+    def _restore(self) -> None:
+        """In a worker of its own, from the form to the progress."""
+        if self.session is None or any(worker.group == "restore" for worker in self.workers):
+            return
+        choice = self.ticks.choice(self._view.volume) if self._view is not None and self.ticks else None
+        restoring = FileRestoring(self.console_app, self._session)
+        self._work(restoring.restore(choice, f"Ticked: {count_text(self._count)}"), "restore")
+
     # the line of input
 
     def _ask(self, what: str) -> None:
@@ -469,73 +468,6 @@ class FilesScreen(Screen[None]):
             value = value[2:] if value[1:2] == ":" else value
         path = value.encode("utf-8", "surrogateescape")
         return path if path.startswith(b"/") else _join(self._path, path)
-
-    # restoring ----------------------------------------------------------------------------------------------
-
-    def _restore(self) -> None:
-        """In a worker of its own, from the form to the progress."""
-        if self.session is not None and not any(worker.group == "restore" for worker in self.workers):
-            self._work(self._restored(), "restore")
-
-    async def _restored(self) -> None:
-        ask, session = self.console_app.link.ask, self._session()
-        told = (await ask(wire.GetRestore(session=session), wire.RestoreTold)).restore
-        if told is not None and told.state is RestoreState.INTERRUPTED:
-            told = await self._gone_on_with(told)
-            if told is None:
-                return
-        ticked = self._view is not None and bool(self.ticks)
-        if told is None or (told.state.ended and ticked):
-            if self._view is None or not ticked:
-                self.console_app.tell("Tick files or directories with space first.", "warning")
-                return
-            told = await self._begun(self._view.volume)
-        if told is not None:
-            await self.app.push_screen_wait(RestoreProgress(self.console_app, self._session, told))
-
-    async def _gone_on_with(self, told: FileRestore) -> FileRestore | None:
-        on = await self.app.push_screen_wait(GoOn(told))
-        ask, session = self.console_app.link.ask, self._session()
-        if on is None:
-            return None
-        if on:
-            return (await ask(wire.ResumeRestore(session=session, id=told.id), wire.RestoreTold)).restore
-        await ask(wire.ControlRestore(session=session, control=Control.CANCEL), wire.RestoreTold)
-        return None
-
-    def _what(self) -> str:
-        return f"Ticked: {count_text(self._count)}"
-
-    async def _begun(self, volume: str) -> FileRestore | None:
-        choice = self.ticks.choice(volume)
-        form = RestoreForm(self.console_app, self._what())
-        while True:
-            answers = await self.app.push_screen_wait(form)
-            if answers is None:
-                return None
-            plan = RestorePlan(self.console_app, self._session(), choice, answers)
-            if await self.app.push_screen_wait(plan):
-                break
-            form = RestoreForm(self.console_app, self._what(), answers)
-        request = wire.RestoreFiles(
-            session=self._session(), choice=choice, folder=answers.check.folder, conflict=answers.conflict,
-            overwriting=plan.overwriting,
-        )  # fmt: skip
-        return (await self.console_app.link.ask(request, wire.RestoreTold)).restore
-
-
-def count_text(count: FileCount | None) -> str:
-    if count is None:
-        return "counting …"
-    parts = [f"{count.files:,} files", amount(count.size), f"{count.directories:,} directories"]
-    if count.links:
-        parts.append(f"{count.links:,} links")
-    if count.refused:
-        parts.append(f"▲ {count.refused:,} that cannot be restored")
-    text = ", ".join(parts)
-    if count.problem:
-        return f"{text}; not all was read: {count.problem}"
-    return text if count.whole else f"{text} so far …"
 
 
 def _join(above: bytes, name: bytes) -> bytes:
