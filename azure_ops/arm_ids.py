@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+JOBS_ELSEWHERE = "backupCrrJobs"
+"""Restores' jobs in a vault's secondary region, which no list of the vault's jobs tells."""
+
 
 def key_of(arm_id: str) -> str:
     """How an id is compared and how rows are keyed: lower case, no trailing slash."""

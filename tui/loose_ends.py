@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from azure_ops.model import FleetItem, Leftovers
 
 if TYPE_CHECKING:
-    from azure_ops.loose_ends import LooseEnd
+    from azure_ops.loose_ends import LooseEnd, Turns
 
     from .state import ConsoleState
 
@@ -28,7 +28,7 @@ class LooseEndKeeper:
         self._of_rows: dict[str, list[LooseEnd]] = {}
         self._beside: list[LooseEnd] | None = None
         self._promises: dict[str, int] = {}
-        self._begun: dict[str, datetime] = {}
+        self._turns: dict[str, Turns] = {}
         self._due: list[str] = []
         self._unjudged = False
         self._ticks = 0
@@ -74,13 +74,13 @@ class LooseEndKeeper:
         """Jobs or operations."""
         if not self._awake:
             return
-        from azure_ops.loose_ends import protection_begun
+        from azure_ops.loose_ends import turns_of
 
         state = self._state
-        begun = protection_begun(state.jobs.values(), state.operations.values())
-        if begun != self._begun:
-            before, self._begun = self._begun, begun
-            keys = {key for key in (*begun, *before) if begun.get(key) != before.get(key)}
+        turns = turns_of(state.jobs.values(), state.operations.values())
+        if turns != self._turns:
+            before, self._turns = self._turns, turns
+            keys = {key for key in (*turns, *before) if turns.get(key) != before.get(key)}
             self.rows_changed(item for key in keys if (item := state.items.get(key)))
         self._beside = None
 
@@ -118,7 +118,7 @@ class LooseEndKeeper:
 
         now, changed = self._now(), False
         for item in items:
-            ends = of_row(item, self._promises, self._begun, now)
+            ends = of_row(item, self._promises, self._turns, now)
             changed = changed or ends != self._of_rows.get(item.key, [])
             if ends:
                 self._of_rows[item.key] = ends

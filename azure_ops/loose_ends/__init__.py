@@ -12,12 +12,12 @@ from datetime import datetime
 from ..model import FleetItem, Job, Leftovers, Operation
 from .kinds import NO_PRICE, Kind, LooseEnd
 from .restored import of_disks, of_machines
-from .rows import of_row, promises_of, protection_begun
+from .rows import Turns, of_row, promises_of, turns_of
 from .work import of_jobs, of_operations
 
 __all__ = [
-    "NO_PRICE", "Kind", "LooseEnd", "beside_rows", "by_urgency", "loose_ends", "of_row", "promises_of",
-    "protection_begun",
+    "NO_PRICE", "Kind", "LooseEnd", "Turns", "beside_rows", "by_urgency", "loose_ends", "of_row",
+    "promises_of", "turns_of",
 ]  # fmt: skip
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
 
@@ -32,8 +32,8 @@ def loose_ends(
     """All there are, the most urgent first. `now` is the service's clock."""
     fleet = {item.key: item for item in items}
     known_jobs, known_operations = list(jobs), list(operations)
-    promises, begun = promises_of(leftovers), protection_begun(known_jobs, known_operations)
-    of_rows = [end for item in fleet.values() for end in of_row(item, promises, begun, now)]
+    promises, turns = promises_of(leftovers), turns_of(known_jobs, known_operations)
+    of_rows = [end for item in fleet.values() for end in of_row(item, promises, turns, now)]
     return by_urgency([*of_rows, *beside_rows(fleet, known_jobs, known_operations, leftovers, of_rows, now)])
 
 

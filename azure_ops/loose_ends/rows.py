@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from ..model import Backup, FleetItem, Job, Leftovers, Operation, Phase, Replication
+from ..model import Backup, FleetItem, Job, JobState, Leftovers, Operation, Phase, Replication
 from .kinds import Kind, LooseEnd, loose_end, span, unpriced
 
 LATE_BY = timedelta(hours=4)
 """A backup may begin and run so long after its schedule's time before it is called stale."""
 
 
+class Turns(NamedTuple):
+    """When a VM's protection was set up and when it was stopped, as far as somebody told."""
+
+    begun: datetime | None = None
+    stopped: datetime | None = None
+
+
+NOTHING_TOLD = Turns()
+
+
 def of_row(
-    item: FleetItem, promises: Mapping[str, int], begun: Mapping[str, datetime], now: datetime
+    item: FleetItem, promises: Mapping[str, int], turns: Mapping[str, Turns], now: datetime
 ) -> list[LooseEnd]:
     found = []
     if item.replication is not None:
         found += _of_replication(item, item.replication)
     if item.backup is not None:
-        found += _of_backup(item, item.backup, promises, begun.get(item.key), now)
+        found += _of_backup(item, item.backup, promises, turns.get(item.key, NOTHING_TOLD), now)
     return found
 
 
@@ -67,7 +78,7 @@ def _of_replication(item: FleetItem, replication: Replication) -> list[LooseEnd]
 
 
 def _of_backup(
-    item: FleetItem, backup: Backup, promises: Mapping[str, int], begun: datetime | None, now: datetime
+    item: FleetItem, backup: Backup, promises: Mapping[str, int], turns: Turns, now: datetime
 ) -> list[LooseEnd]:
     def end(kind: Kind, what: str, since: datetime | None, action: str, **more: object) -> LooseEnd:
         return loose_end(
@@ -89,11 +100,16 @@ def _of_backup(
             )
         ]  # fmt: skip
     if backup.stopped:
-        what = f"its protection is stopped, its points are kept{gone}"
+        stopped, last = turns.stopped, backup.last_backup_at
+        if stopped is not None and max(last or stopped, turns.begun or stopped) > stopped:
+            stopped = None  # it was resumed since, and stopped again by somebody who did not tell
+        after = f", since some time after {last:%Y-%m-%d %H:%M} UTC" if last and stopped is None else ""
+        what = f"its protection is stopped{after}; its points are kept{gone}"
         action = "resume-protection" if item.exists else "delete-backups"
-        return [end(Kind.STOPPED, what, backup.last_backup_at, action, costs=points)]
+        return [end(Kind.STOPPED, what, stopped, action, costs=points)]
     every_s = promises.get(f"{backup.vault_id}/backupPolicies/{backup.policy_name}".lower())
     if backup.last_point_at is None:
+        begun = turns.begun
         waits = begun is not None and now - begun < timedelta(seconds=every_s or 86400) + LATE_BY
         if waits and backup.last_status.lower() != "failed":
             return []
@@ -114,14 +130,23 @@ def promises_of(leftovers: Leftovers) -> dict[str, int]:
     return {one.policy_id.lower(): one.every_s for one in leftovers.schedules}
 
 
-def protection_begun(jobs: Iterable[Job], operations: Iterable[Operation]) -> dict[str, datetime]:
-    """When a VM's protection was set up, as far as somebody told: by its key."""
-    found: dict[str, datetime] = {}
+def turns_of(jobs: Iterable[Job], operations: Iterable[Operation]) -> dict[str, Turns]:
+    """By the VM's key."""
+    begun: dict[str, datetime] = {}
+    stopped: dict[str, datetime] = {}
+
+    def note(found: dict[str, datetime], key: str, at: datetime | None) -> None:
+        if key and at is not None:
+            found[key] = max(at, found.get(key, at))
+
     for job in jobs:
-        if job.operation == "ConfigureBackup" and job.target_key and job.started_at:
-            found[job.target_key] = max(job.started_at, found.get(job.target_key, job.started_at))
+        if job.operation == "ConfigureBackup":
+            note(begun, job.target_key, job.started_at)
+        elif job.operation == "DisableBackup" and job.state is JobState.SUCCEEDED:
+            note(stopped, job.target_key, job.started_at)
     for one in operations:
-        at = one.service_created_at
-        if one.action in ("protect", "resume-protection") and one.phase is Phase.SUCCEEDED and at:
-            found[one.target_key] = max(at, found.get(one.target_key, at))
-    return found
+        if one.phase is Phase.SUCCEEDED and one.action in ("protect", "resume-protection"):
+            note(begun, one.target_key, one.service_created_at)
+        elif one.phase is Phase.SUCCEEDED and one.action == "stop-protection":
+            note(stopped, one.target_key, one.service_created_at)
+    return {key: Turns(begun.get(key), stopped.get(key)) for key in {*begun, *stopped}}

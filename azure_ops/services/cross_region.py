@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..arm_ids import name_of, request_path, segment, subscription_of, vault_of
+from ..arm_ids import JOBS_ELSEWHERE, name_of, request_path, segment, subscription_of, vault_of
 from ..engine.submitted import Submitted, once, poll_url
 from ..errors import NotFound, RecoveryError
 from ..model import Job, RawDocument
@@ -31,7 +31,7 @@ API_VERSION = "2021-11-15"
 """A slash at the end of a path of the vault and this version ask the other region."""
 LOCATIONS_API = "2022-12-01"
 VERSION = {"api-version": API_VERSION}
-JOBS = "backupCrrJobs"
+JOBS = JOBS_ELSEWHERE
 _LOOK_BACK = timedelta(hours=1)
 
 

@@ -52,3 +52,10 @@ def usage_of(documents: Iterable[Document]) -> VaultUsage:
         failed_jobs=counts.get("FailedJobsCount"),
         stored_bytes=stored,
     )
+
+
+def believed(usage: VaultUsage, redundancy: str) -> VaultUsage:
+    """Recorded usages count geo-redundant and local storage alone: their nought tells nothing of a
+    zone-redundant vault that protects something."""
+    untold = redundancy == "ZoneRedundant" and usage.protected_items and not usage.stored_bytes
+    return msgspec.structs.replace(usage, stored_bytes=None) if untold else usage

@@ -20,7 +20,7 @@ from ..wire_values import Document, part, text
 from . import protection
 from .azure_failures import azure_errors
 from .job_states import arm_state
-from .vault_documents import read_vault_document, usage_of
+from .vault_documents import believed, read_vault_document, usage_of
 
 if TYPE_CHECKING:
     from .session import Session
@@ -66,7 +66,7 @@ async def read_vault(session: Session, vault_id: str) -> Vault:
         found,
         subscription_name=names.get(found.subscription_id, ""),
         read_at=session.service_now(),
-        usage=None if isinstance(usage, RecoveryError) else usage,
+        usage=None if isinstance(usage, RecoveryError) else believed(usage, found.redundancy),
         guard_id="" if isinstance(guard, RecoveryError) else guard.id,
         policies=() if isinstance(policies, RecoveryError) else tuple(map(_told, policies)),
         faults=faults,

@@ -35,7 +35,7 @@ TARGETS = {
     "stop-protection": "app-01",
     "resume-protection": "print-01",
     "delete-backups": "app-01",
-    "undelete-backups": "web-03",
+    "undelete-backups": "web-01",
     "restore-disks": "app-01",
     "restore-vm": "app-01",
     "replace-disks": "app-01",
@@ -64,7 +64,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     started: list[Emulator] = []
     make: EmulatorFactory = _factory(tmp_path_factory.mktemp("reading"), started)
     emulator = make()
-    assert emulator.request("DELETE", item_path(emulator, "web-03")).status == 202
+    assert emulator.request("DELETE", item_path(emulator, "web-01")).status == 202
     emulator.advance(120)
     backup = {"properties": {"objectType": "IaasVMBackupRequest"}}
     assert emulator.post(f"{item_path(emulator, 'web-02')}/backup", backup).status == 202

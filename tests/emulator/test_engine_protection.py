@@ -28,8 +28,9 @@ async def test_a_vm_is_protected_and_waits_for_its_first_backup(world: EngineWor
     asked = await form(console, "protect", "jump-01")
     (policy,) = asked.fields
     assert [option.label for option in policy.options] == [
-        "rsv-weu · DefaultPolicy",
-        "rsv-weu · EnhancedPolicy",
+        f"{vault} · {policy}"
+        for vault in ("rsv-weu", "rsv-weu-guarded", "rsv-weu-zrs")
+        for policy in ("DefaultPolicy", "EnhancedPolicy")
     ]
     notes = [option.note for option in policy.options]
     assert notes[0].startswith(

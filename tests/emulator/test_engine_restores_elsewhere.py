@@ -1,5 +1,5 @@
 """Restores that go somewhere else, or by another way, through the engine: the paired region, another
-subscription, the staging account alone, an identity of the vault, a guarded vault."""
+subscription, another zone, the staging account alone, an identity of the vault, a guarded vault."""
 
 from __future__ import annotations
 
@@ -174,6 +174,42 @@ async def test_another_subscription_takes_disks_from_the_vault_alone(world: Engi
     assert labels == ["westeurope, the subscription of the VM", "northeurope, the paired region"]
     refused = await console.plan("restore-disks", [vm.key], {"where": where, "group": group})
     assert "is not one of those that there are now" in refused.refused[0]
+    assert len(sent(world)) == 1
+
+
+async def test_another_zone_gets_its_disks_from_the_vault(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    vm = console.named("batch-01")
+    form = await form_of(console, "restore-disks", vm.key)
+    assert [one.label for one in form["zone"].options] == [
+        "As in the point",
+        "None",
+        "Zone 1",
+        "Zone 2",
+        "Zone 3",
+    ]
+    assert form["point"].options[0].label.endswith("snapshot + vault")
+    group, zone = option(form, "group", "rg-recovery"), option(form, "zone", "Zone 1")
+    before = disks_in(world, group)
+    plan = await console.plan("restore-disks", [vm.key], {"group": group, "zone": zone})
+    assert plan.refused == ()
+    assert verdict(plan) is CheckState.OK
+    assert body_of(plan)["zones"] == ["1"]
+    assert any("served from the vault" in line for line in plan.consequences)
+
+    operation = await finish(world, console, await console.confirm(plan), 2400)
+    assert operation.phase is Phase.SUCCEEDED, operation.message
+    assert operation.job is not None
+    assert [task.name for task in operation.job.tasks] == ["Transfer data from vault"]
+    after = disks_in(world, group)
+    (made,) = after.keys() - before.keys()
+    assert after[made]["zones"] == ["1"]
+    (own,) = [
+        one
+        for one in disks_in(world, vm.id.partition("/providers/")[0]).values()
+        if "batch-01" in one["name"]
+    ]
+    assert own["zones"] == ["2"], "the VM's own disk is where it was"
     assert len(sent(world)) == 1
 
 

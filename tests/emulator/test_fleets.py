@@ -133,6 +133,8 @@ def test_contoso_is_what_the_readme_promises(contoso: World) -> None:
         ("rsv-weu", "westeurope"),
         ("rsv-neu", "northeurope"),
         ("rsv-eus", "eastus"),
+        ("rsv-weu-zrs", "westeurope"),
+        ("rsv-weu-guarded", "westeurope"),
     ]
     machines = store.all(VirtualMachine)
     assert 25 <= len(machines) <= 32
@@ -196,6 +198,21 @@ def test_contoso_has_a_past(contoso: World) -> None:
     for job in contoso.store.all(BackupJob):
         assert job.ended_at is not None
         assert job.started_at < job.ended_at <= now
+
+
+def test_contoso_has_a_vault_of_several_zones_that_is_immutable_and_one_with_a_guard(contoso: World) -> None:
+    vaults = {vault.name: vault for vault in contoso.store.all(Vault)}
+    zonal, guarded = vaults["rsv-weu-zrs"], vaults["rsv-weu-guarded"]
+    assert (zonal.redundancy, zonal.immutability) == ("ZoneRedundant", "Unlocked")
+    assert guarded.guard_id.split("/")[2] != guarded.id.split("/")[2], "it is of another subscription"
+    assert [vault.name for vault in vaults.values() if vault.guard_id] == [guarded.name]
+    for vault, name in ((zonal, "batch-01"), (guarded, "web-03")):
+        (item,) = contoso.store.all(ProtectedItem, vault.id)
+        machine = contoso.store.find(VirtualMachine, item.vm_id)
+        assert machine is not None
+        assert (machine.name, len(machine.zones)) == (name, 1)
+        assert item.recovery_points[-1].in_vault
+        assert item.recovery_points[-1].zones == machine.zones
 
 
 def test_times_follow_the_clock() -> None:

@@ -76,7 +76,7 @@ def test_drill_failover_commit(user: User, fast_emulator: Emulator) -> None:
 def test_a_vault_is_made_and_gets_another_storage(user: User, fast_emulator: Emulator) -> None:
     user.opens_fleet()
     user.presses("v")
-    user.sees("1 Vaults (3)", "rsv-weu", "geo", "✔ 14d")
+    user.sees("1 Vaults (5)", "rsv-weu", "geo", "✔ 14d")
 
     user.presses("N")
     user.sees("Create vault in Contoso-")
@@ -91,10 +91,10 @@ def test_a_vault_is_made_and_gets_another_storage(user: User, fast_emulator: Emu
     user.answers_form(5)
     user.sees("rsv-new is made in")
     user.presses("enter")
-    user.sees("1 Vaults (4)", "rsv-new")
+    user.sees("1 Vaults (6)", "rsv-new")
 
     user.presses("/", "rsv-new", "enter")
-    user.sees("(1 of 4)")
+    user.sees("(1 of 6)")
     user.presses("d")
     user.sees("yes, until something is protected", "once on, it cannot be switched off again")
     user.presses("escape")
@@ -109,7 +109,7 @@ def test_a_vault_is_made_and_gets_another_storage(user: User, fast_emulator: Emu
     user.confirms("rsv-new")
     user.watches_to_the_end()
     user.presses("escape")
-    user.sees("1 Vaults (1 of 4)", "zone ")
+    user.sees("1 Vaults (1 of 6)", "zone ")
     user.presses("escape", "escape")
     user.sees("1 VMs (")
     vault = "/providers/Microsoft.RecoveryServices/vaults/rsv-new"

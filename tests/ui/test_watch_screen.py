@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 
 from azure_ops import wire
-from azure_ops.model import Job, JobKind, JobState, JobTask
+from azure_ops.model import Job, JobKind, JobState, JobTask, Operation, Phase
 from tui.screens.loose_ends import LooseEndsScreen
 from tui.screens.watch import WatchScreen
 from tui.state import ROW_SOURCES
@@ -58,6 +58,27 @@ async def test_the_steps_of_a_job_that_ended_unseen_are_read_once() -> None:
         await teller.say(wire.JobsDelta(changed=(replace(ENDED, percent=100.0),)))
         await until(pilot, lambda: app.state.jobs[ENDED.id].percent)
         assert sum(isinstance(call, wire.GetJob) for call in teller.calls) == 2
+
+
+async def test_a_job_of_the_other_region_that_nobody_tells_is_read_once() -> None:
+    """After a restart of the engine: no list has it, and the journal knows its id alone."""
+    elsewhere = Operation(
+        id="o", action="restore-disks", title="Restore", target_key="k", target_name="web",
+        phase=Phase.SUCCEEDED, created_at=AT, job_id="/v/locations/westus/backupCrrJobs/1",
+    )  # fmt: skip
+    at_home = replace(elsewhere, id="h", job_id="/v/backupJobs/2")
+    async with console(Reading()) as (app, pilot, teller):
+        await teller.tell(first=True)
+        await teller.say(wire.OperationsDelta(changed=(elsewhere, at_home)))
+        await until(pilot, lambda: len(app.state.operations) == 2)
+        await app.push_screen(WatchScreen(app, at_home.id))
+        screen = WatchScreen(app, elsewhere.id)
+        await app.push_screen(screen)
+        await until(pilot, lambda: screen.query_one(TaskTree).shown_keys)
+        await teller.say(wire.OperationsDelta(changed=(replace(elsewhere, message="done"),)))
+        await until(pilot, lambda: app.state.operations["o"].message)
+        asked = [call.job_id for call in teller.calls if isinstance(call, wire.GetJob)]
+        assert asked == [elsewhere.job_id]
 
 
 async def test_more_results_than_there_is_room_for_are_scrolled_by_keys() -> None:

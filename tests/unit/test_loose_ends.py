@@ -324,6 +324,55 @@ def test_a_restored_machine_is_open_until_something_protects_it(more: dict[str, 
     assert [end.kind for end in ends] == [Kind.VM_RESTORED] * count
 
 
+STOPPED = {"protection_state": "ProtectionStopped", "last_backup_at": ago(days=12), "policy_name": ""}
+
+
+def disabled(**more: Any) -> Job:
+    return job(
+        **{"operation": "DisableBackup", "state": JobState.SUCCEEDED, "started_at": ago(hours=5), **more}
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "since"),
+    [
+        ({"jobs": (disabled(),)}, ago(hours=5)),
+        ({"jobs": (disabled(), disabled(started_at=ago(days=3)))}, ago(hours=5)),
+        (
+            {
+                "operations": (
+                    operation(
+                        action="stop-protection", phase=Phase.SUCCEEDED, service_created_at=ago(hours=2)
+                    ),
+                )
+            },
+            ago(hours=2),
+        ),
+        ({}, None),
+        ({"jobs": (disabled(state=JobState.FAILED),)}, None),
+        ({"jobs": (disabled(target_key="other"),)}, None),
+        ({"jobs": (disabled(started_at=ago(days=13)),)}, None),
+        ({"jobs": (disabled(), job(operation="ConfigureBackup", started_at=ago(hours=4)))}, None),
+    ],
+    ids=[
+        "a job",
+        "the last job",
+        "an operation",
+        "untold",
+        "failed",
+        "another's",
+        "before a backup",
+        "resumed since",
+    ],
+)
+def test_a_stop_is_as_old_as_somebody_tells_and_never_as_its_last_backup(
+    facts: dict[str, Any], since: datetime | None
+) -> None:
+    (end,) = found(vm(backup=backup(**STOPPED)), **facts)
+    assert (end.kind, end.since) == (Kind.STOPPED, since)
+    assert ("since some time after 2026-08-10 14:00 UTC" in end.what) is (since is None)
+
+
 def test_the_most_urgent_comes_first_and_the_oldest_of_a_kind() -> None:
     items = (
         vm("stopped", backup=backup(protection_state="ProtectionStopped")),

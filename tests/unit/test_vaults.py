@@ -22,7 +22,7 @@ from azure_ops.model import (
     Vault,
     VaultUsage,
 )
-from azure_ops.services.vault_documents import read_vault_document, usage_of
+from azure_ops.services.vault_documents import believed, read_vault_document, usage_of
 from widgets import vaults as shown
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
@@ -65,6 +65,22 @@ def test_usages_are_known_by_their_names_and_storage_of_every_kind_is_added_up()
         ]
     )
     assert found == VaultUsage(protected_items=3, failed_jobs=1, stored_bytes=1024)
+
+
+@pytest.mark.parametrize(
+    ("redundancy", "stored", "items", "told"),
+    [
+        ("ZoneRedundant", 0, 1, None),
+        ("ZoneRedundant", 9, 1, 9),
+        ("ZoneRedundant", 0, 0, 0),
+        ("GeoRedundant", 0, 1, 0),
+    ],
+)
+def test_no_storage_of_a_zone_redundant_vault_that_protects_something_is_not_told(
+    redundancy: str, stored: int, items: int, told: int | None
+) -> None:
+    found = believed(VaultUsage(protected_items=items, stored_bytes=stored), redundancy)
+    assert found == VaultUsage(protected_items=items, stored_bytes=told)
 
 
 def test_a_vault_that_tells_little_is_not_said_to_be_something() -> None:

@@ -14,6 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 
 from azure_ops import wire
+from azure_ops.arm_ids import JOBS_ELSEWHERE, segment
 from azure_ops.errors import RecoveryError
 from azure_ops.model import Job, Operation
 from azure_ops.restore_outputs import outputs
@@ -102,11 +103,17 @@ class WatchScreen(Screen[None]):
         self.console_app.link.focus((key,) if key else (), (job_id,) if job_id else ())
 
     def _read_tree(self) -> None:
-        """Lists tell no steps, and an engine that is new has not read the job that ended before it."""
-        job = self._told
+        """Lists tell no steps, and nothing of another region's jobs; an engine that is new has not read the
+        job that ended before it."""
+        job, operation = self._told, self.operation
+        job_id, ended = "", False
         if job is not None and not job.tasks:
-            self._asked_at_end = job.state.ended
-            self.run_worker(self._read_job(job.id), group="tree", exclusive=True, exit_on_error=False)
+            job_id, ended = job.id, job.state.ended
+        elif job is None and operation is not None and operation.phase.ended:
+            job_id, ended = operation.job_id if segment(operation.job_id, JOBS_ELSEWHERE) else "", True
+        if job_id:
+            self._asked_at_end = ended
+            self.run_worker(self._read_job(job_id), group="tree", exclusive=True, exit_on_error=False)
 
     async def _read_job(self, job_id: str) -> None:
         try:

@@ -67,13 +67,23 @@ class BackupStory:
 
 
 def vault(
-    builder: Builder, group_id: str, name: str, location: str, *, cross_region: bool = False, **tags: str
+    builder: Builder,
+    group_id: str,
+    name: str,
+    location: str,
+    *,
+    redundancy: str = "GeoRedundant",
+    cross_region: bool = False,
+    immutability: str | None = None,
+    **tags: str,
 ) -> str:
     """A vault with the three policies that it has from the start, which run from now on."""
     record = Vault(
         id=f"{group_id}/providers/Microsoft.RecoveryServices/vaults/{name}",
         location=location,
+        redundancy=redundancy,
         cross_region_restore=cross_region,
+        immutability=immutability,
         tags=tags,
         changed_at=builder.ago(days=300),
     )

@@ -133,6 +133,15 @@ class Builder:
             )
         )
 
+    def guard(self, vault_id: str, guard_id: str) -> None:
+        """A Resource Guard watches over the vault's critical requests."""
+        vault = self.store.find(Vault, vault_id)
+        assert vault is not None
+        # recorded: the guard's ids come back with `resourcegroups` in lower case
+        vault.guard_id = guard_id.replace("/resourceGroups/", "/resourcegroups/")
+        vault.guarded_at = self.ago(days=200)
+        self.store.save(vault)
+
     def machine(
         self, group_id: str, location: str, network_id: str, spec: MachineSpec, *, subnet: str = "default"
     ) -> VirtualMachine:

@@ -20,6 +20,9 @@ from .replication import ReplicationStory, Road, plan, replicate, road
 
 TENANT_ID = "8d3c1c7e-2f4b-4d0a-9a55-6f1e0f6c0c01"
 
+GUARDED = "rsv-weu-guarded"
+ZONAL = "rsv-weu-zrs"
+
 OK = BackupStory()
 DR_OK = ReplicationStory()
 
@@ -32,6 +35,8 @@ class Member:
     spec: MachineSpec
     backup: BackupStory | None = None
     replication: ReplicationStory | None = None
+    vault: str = ""
+    """Empty: the vault that backs its region up."""
 
 
 def _linux(name: str, *zones: str, size: str = "Standard_D2s_v5", **more: object) -> MachineSpec:
@@ -49,7 +54,7 @@ def _data(*sizes: int) -> tuple[DataDiskSpec, ...]:
 WEST_EUROPE = (
     Member("web", _linux("web-01", "1", tags={"app": "shop", "tier": "web"}), OK, DR_OK),
     Member("web", _linux("web-02", "2", tags={"app": "shop", "tier": "web"}), OK, DR_OK),
-    Member("web", _linux("web-03", "3", tags={"app": "shop", "tier": "web"}), OK, DR_OK),
+    Member("web", _linux("web-03", "3", tags={"app": "shop", "tier": "web"}), OK, DR_OK, vault=GUARDED),
     Member(
         "web", _linux("app-01", "1", red_hat=True, size="Standard_D4s_v5", data_disks=_data(64)), OK, DR_OK
     ),
@@ -93,7 +98,12 @@ WEST_EUROPE = (
         ReplicationStory(first_copy_s=900),
     ),
     Member("core", _windows("print-01", size="Standard_B2ms"), BackupStory(stopped=True, days=18)),
-    Member("core", _linux("batch-01", red_hat=True, size="Standard_F8s_v2", power="deallocated"), OK),
+    Member(
+        "core",
+        _linux("batch-01", "2", red_hat=True, size="Standard_F8s_v2", power="deallocated"),
+        OK,
+        vault=ZONAL,
+    ),
     Member(
         "core",
         _linux(hostile.MARKUP_NAME, tags=hostile.TAGS, data_disks=(DataDiskSpec(32, hostile.DISK_NAME),)),
@@ -140,7 +150,14 @@ def seed(world: World) -> None:
     recovery = builder.group(production, "rg-recovery", "westeurope", owner="bcdr@contoso.example")
     weu = vault(builder, recovery, "rsv-weu", "westeurope", cross_region=True, owner="bcdr@contoso.example")
     neu = vault(builder, recovery, "rsv-neu", "northeurope", owner="bcdr@contoso.example")
-    eus = vault(builder, builder.group(development, "rg-recovery-dev", "eastus"), "rsv-eus", "eastus")
+    guards = builder.group(development, "rg-recovery-dev", "eastus")
+    eus = vault(builder, guards, "rsv-eus", "eastus")
+    vault(
+        builder, recovery, ZONAL, "westeurope", redundancy="ZoneRedundant", immutability="Unlocked",
+        owner="bcdr@contoso.example",
+    )  # fmt: skip
+    guarded = vault(builder, recovery, GUARDED, "westeurope", owner="bcdr@contoso.example")
+    builder.guard(guarded, f"{guards}/providers/Microsoft.DataProtection/resourceGuards/guard-contoso")
 
     europe = _road(fleet, production, neu, ("westeurope", "weu", "10.1"), ("northeurope", "neu", "10.2"))
     america = _road(fleet, production, weu, ("eastus", "eus", "10.3"), ("westus", "wus", "10.4"))
@@ -225,7 +242,8 @@ def _people(
         machine = builder.machine(group_id, region, network_id, member.spec, subnet=subnet)
         fleet.machines[member.spec.name] = machine
         if member.backup is not None and vault_id is not None:
-            protect(builder, vault_id, machine, member.backup)
+            own = f"{vault_id.rpartition('/')[0]}/{member.vault}"
+            protect(builder, own if member.vault else vault_id, machine, member.backup)
         if member.replication is not None and on is not None:
             recovery_group = builder.group(subscription_id, f"{name}-asr", on.target)
             fleet.items[member.spec.name] = replicate(
