@@ -77,7 +77,7 @@ async def which_point(stage: Stage) -> None:
 async def vaults(stage: Stage) -> None:
     await stage.fleet("web-01")
     await stage.pilot.press("v")
-    await stage.until_seen("14 ✖2")
+    await stage.until_seen(" ✖2")
     await stage.pilot.press("G")
     await stage.pilot.pause()
 
