@@ -155,7 +155,7 @@ async def test_a_session_lasts_twelve_hours_unless_it_is_renewed(world: Emulator
 
 
 def test_the_reader_may_not(world: Emulator) -> None:
-    point = newest_point(world, item_of(world, "web-03"))
+    point = newest_point(world, item_of(world, "web-02"))
     for verb in (
         "provisionInstantItemRecovery",
         "revokeInstantItemRecovery",
@@ -166,7 +166,7 @@ def test_the_reader_may_not(world: Emulator) -> None:
 
 
 def test_another_request_is_refused_and_a_failing_one_opens_nothing(world: Emulator) -> None:
-    point = newest_point(world, item_of(world, "web-03"))
+    point = newest_point(world, item_of(world, "web-02"))
     wrong = {"properties": {"objectType": "Other"}}
     assert world.request("POST", f"{point['id']}/provisionInstantItemRecovery", wrong).status == 400
     world.fault("fail-step", operation="ProvisionItemRecovery", step=1, code="UserErrorIlr")

@@ -74,25 +74,6 @@ async def test_it_gets_no_environment_and_no_descriptors(
         assert "RLIMIT_AS" in reader.isolation
 
 
-async def until_it_ends(reader: Reader) -> None:
-    """The loop may have noticed the end already, or not yet."""
-    for _ in range(3):
-        await reader.volumes()
-        if reader.process_id:
-            os.kill(reader.process_id, signal.SIGKILL)
-
-
-async def test_after_its_end_the_next_call_starts_another(disks: list[Disk]) -> None:
-    async with Reader(disks) as reader:
-        info = await reader.open("disk0/p3")
-        assert reader.process_id is not None
-        os.kill(reader.process_id, signal.SIGKILL)
-        with pytest.raises(ReaderStopped, match="ended by itself"):
-            await until_it_ends(reader)
-        assert (await reader.open("disk0/p3")).uuid == info.uuid
-        assert reader.restarts >= 1
-
-
 async def test_silence_ends_it(disks: list[Disk]) -> None:
     async with Reader(disks, silence_s=1.0) as reader:
         await reader.volumes()
