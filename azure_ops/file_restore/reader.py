@@ -20,6 +20,8 @@ from .disks import Disk
 from .entries import Entry, FileSystemInfo, Hit, Planned, Run, Volume
 from .problems import FileRestoreError, ReaderStopped
 
+ENDS_WITHIN_S = 1.0
+"""After it has closed its pipe."""
 SILENCE_S = 60.0
 """Neither an answer nor a question for so long: the parser goes in circles."""
 LARGEST_NEED = 4 * 1024 * 1024
@@ -221,6 +223,9 @@ class Reader:
             ) from None
 
     async def _died(self, process: asyncio.subprocess.Process) -> ReaderStopped:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                await process.wait()  # to kill it first would reap it unseen, and its status would be lost
         await self._end()
         code = process.returncode or 0
         why = f"status {code}"

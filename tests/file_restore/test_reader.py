@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,19 @@ async def test_it_gets_no_environment_and_no_descriptors(
         open_files = {os.readlink(path) for path in (process / "fd").iterdir()}
         assert not [name for name in open_files if not name.startswith(("pipe:", "/dev/null", "socket:"))]
         assert "RLIMIT_AS" in reader.isolation
+
+
+async def test_after_its_end_the_next_call_starts_another(
+    disks: list[Disk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Reader(disks) as reader:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", shutil.which("false"))
+            with pytest.raises(ReaderStopped, match=r"ended by itself \(status 1\)"):
+                await reader.volumes()
+        assert reader.process_id is None
+        assert await reader.volumes()
+        assert reader.process_id is not None
 
 
 async def test_silence_ends_it(disks: list[Disk]) -> None:
