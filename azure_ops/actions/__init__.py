@@ -12,6 +12,7 @@ from .create_vault import CREATE_VAULT
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .delete_disk import DELETE_DISK
 from .failover import FAILOVER
+from .open_files import OPEN
 from .protect import PROTECT
 from .replace_disks import REPLACE_DISKS
 from .restore_disks import RESTORE_DISKS
@@ -35,6 +36,7 @@ ALL: tuple[Action, ...] = (
     RESUME_PROTECTION,
     DELETE_BACKUPS,
     UNDELETE_BACKUPS,
+    OPEN,
     RESTORE_DISKS,
     RESTORE_VM,
     REPLACE_DISKS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -48,7 +48,21 @@ Hits = tuple[tuple[Hit, ...], str]
 
 
 class FileSession:
-    def __init__(self, id: str, sources: tuple[str, ...], disks: Sequence[Disk]) -> None:
+    def __init__(
+        self,
+        id: str,
+        sources: tuple[str, ...],
+        disks: Sequence[Disk],
+        *,
+        title: str = "",
+        notes: tuple[str, ...] = (),
+        release: Callable[[bool], Awaitable[None]] | None = None,
+    ) -> None:
+        """`release` lets go of what the disks needed besides, once they are closed; True keeps what a restore of
+        files needs to go on later."""
+        self.title = title
+        self.notes = notes
+        self._release = release
         self.id = id
         self.sources = sources
         self.disks = list(disks)
@@ -153,7 +167,7 @@ class FileSession:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def close(self) -> None:
+    async def close(self, *, keep: bool = False) -> None:
         """Ends the reader processes and lets go of the disks."""
         await self._stop_counting()
         if self._listing is not None:
@@ -165,6 +179,8 @@ class FileSession:
             await reader.close()
         for disk in self.disks:
             await disk.close()
+        if self._release is not None:
+            await self._release(keep)
 
 
 def plan_of(reader: Reader, choice: FileChoice) -> AsyncIterator[tuple[Planned, ...]]:

@@ -101,6 +101,7 @@ class Extraction:
                 info = await planner.open(self._volume)
                 job = {
                     "volume": self._volume,
+                    "of": [disk.source.name for disk in self._disks],
                     "file_system": info.uuid,
                     "disks": [disk.size for disk in self._disks],
                     "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
