@@ -1,5 +1,5 @@
-"""Which way to the bytes of a recovery point: those there are, the cheapest first, each with why and how long.
-Pure.
+"""Which way to the bytes of a recovery point: those there are, the cheapest first, each with why and how
+long. Pure.
 
 A disk's bytes can be read from whatever Azure lets be downloaded: a snapshot, a restore point, a disk that is
 attached to nothing. What is in a vault alone has to become a disk first.
@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from . import points as meaning
 from .disk_sources import DiskSource
@@ -45,8 +47,8 @@ TITLES = {
     WayKind.SCRIPT: "Azure's item recovery script",
 }
 SCRIPT_WHY = (
-    "the last way: it mounts the point over iSCSI, needs root on a machine of the same kind and port 3260, and "
-    "Azure ends it after 12 hours"
+    "the last way: it mounts the point over iSCSI, needs root on a machine of the same kind and port 3260, "
+    "and Azure ends it after 12 hours"
 )
 NOT_PROMISED = "Azure may refuse to let its backup service's own snapshot be read; then take the next way"
 
@@ -60,7 +62,7 @@ class Known(Fact, frozen=True, kw_only=True):
     """Disks that our own restore made of it and that are still there."""
     temporary: bool = False
     """They were made to be read and are deleted afterwards."""
-    problems: dict[str, str] = {}
+    problems: dict[str, str] = msgspec.field(default_factory=dict)
     """By way: why it could not be looked at, or which permission it lacks."""
 
 
@@ -176,7 +178,7 @@ def _restore(point: RecoveryPoint, times: Iterable[RestoreTime]) -> Way:
     usual = meaning.usual_s(times, RESTORE_DISKS, tier)
     recorded_s, words = meaning.RECORDED.get(tier, (0.0, ""))
     if usual is not None:
-        words = f"about {_minutes(usual.median_s)}, as {usual.runs} restore{'s' * (usual.runs != 1)} took here"
+        words = f"about {_minutes(usual.median_s)}, as it took here ({usual.runs}×)"
     elif words:
         words = f"{words} where it was recorded for small VMs"
     where = "the snapshot tier" if tier == meaning.SNAPSHOT else "the vault"
@@ -192,7 +194,7 @@ def _restore(point: RecoveryPoint, times: Iterable[RestoreTime]) -> Way:
 
 def _script(point: RecoveryPoint) -> Way:
     return Way(
-        kind=WayKind.SCRIPT, why=SCRIPT_WHY, seconds=float("inf"), takes="some minutes, then 1 GB an hour or so",
+        kind=WayKind.SCRIPT, why=SCRIPT_WHY, seconds=float("inf"), takes="some minutes and more",
         why_not="it is an action of its own, in the menu (a)",
     )  # fmt: skip
 
@@ -223,7 +225,9 @@ def together(chosen: RecoveryPoint, snapshots: Iterable[RecoveryPoint]) -> tuple
     return tuple(sorted(sources, key=lambda one: -1 if one.lun is None else one.lun))
 
 
-def restored_disks(point: RecoveryPoint, key: str, operations: Iterable[Operation]) -> tuple[tuple[str, ...], bool]:
+def restored_disks(
+    point: RecoveryPoint, key: str, operations: Iterable[Operation]
+) -> tuple[tuple[str, ...], bool]:
     """Ids of the disks that the newest restore of ours made of this point, and whether they are temporary."""
     fitting = [
         one
@@ -263,7 +267,7 @@ def point_notes(point: RecoveryPoint) -> tuple[str, ...]:
         return (f"{kind}: files are whole; what applications had in memory only is missing.",)
     if kind == meaning.CRASH:
         return (
-            f"{kind}, as after a power cut: journals are replayed in memory; what was not on the disk yet, such as "
-            "the last half minute, is missing, and databases need their own recovery.",
+            f"{kind}, as after a power cut: journals are replayed in memory; what was not on the disk "
+            "yet, such as the last half minute, is missing, and databases need their own recovery.",
         )
     return ("Azure does not say how consistent this point is: read it as after a power cut.",)

@@ -28,7 +28,7 @@ from ..model import (
     RecoveryPoint,
     Risk,
 )
-from ..points import SNAPSHOT, consistency_of, tiers_of
+from ..points import APP, FILE_SYSTEM, SNAPSHOT, TIERS, consistency_of, tiers_of
 from . import restore_disks, restore_places, restoring
 from .spec import Action, Context, Draft, Step, TargetKind
 
@@ -57,6 +57,15 @@ def why_not(target: FleetItem | Job) -> str | None:
     return "it has neither backups nor managed disks of which there could be snapshots"
 
 
+def why_not_point(point: RecoveryPoint) -> str:
+    """Empty when its files may be opened."""
+    if point.source is PointSource.REPLICATION:
+        return "A replication point can be read by nobody: a test failover (F) makes a machine of it."
+    if point.secondary:
+        return "A copy in the other region cannot be read from here: restore its disks there (D)."
+    return ""
+
+
 async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     target = targets[0]
     found = await points(context, target)
@@ -67,9 +76,7 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     chosen = next((one for one in found if answer_of(one) == wanted), found[0])
     judged = await ways_of(context, target, chosen, found)
     possible = [way for way in judged if not way.why_not]
-    point = Field(
-        id="point", label="Recovery point", options=options, default=answer_of(chosen), leads=True
-    )
+    point = Field(id="point", label="Recovery point", options=options, default=answer_of(chosen), leads=True)
     way = _way_field(possible, context.answers.get("way", ""))
     fields = (point,) if way is None else (point, way)
     if way is not None and way.default == WayKind.RESTORE:
@@ -143,7 +150,7 @@ def answer_of(point: RecoveryPoint) -> str:
 def option_of(point: RecoveryPoint) -> Option:
     kind = consistency_of(point.consistency) or "consistency not told"
     if point.source is PointSource.BACKUP:
-        said = " + ".join(restoring.TIERS.get(tier, tier) for tier in tiers_of(point))
+        said = " + ".join(TIERS.get(tier, tier) for tier in tiers_of(point))
     else:
         said = f"disk snapshot {point.name}"
     return Option(value=answer_of(point), label=f"{point.taken_at:%Y-%m-%d %H:%M} UTC  {kind}, {said}")
@@ -169,7 +176,9 @@ async def ways_of(
 def ours_of(context: Context) -> tuple[str, ...]:
     """What this engine reads just now: that may be read by a second console, too."""
     return tuple(
-        one.target_key for one in context.operations.values() if one.action == READ_DISK and not one.phase.ended
+        one.target_key
+        for one in context.operations.values()
+        if one.action == READ_DISK and not one.phase.ended
     )
 
 
@@ -287,10 +296,10 @@ def _said(point: RecoveryPoint, way: Way) -> tuple[str, ...]:
 def _reading(count: int) -> tuple[str, ...]:
     which = {0: "Each disk", 1: "The disk"}.get(count, f"Each of the {count} disks")
     return (
-        f"{which} is opened for reading by an address (SAS) that is good for {LASTS_S // 60} minutes, renewed while "
-        "it is used, and ended when you close the files.",
-        "Whoever has that address can read the whole disk: it stays in the engine's memory, and is never shown, "
-        "logged or written down.",
+        f"{which} is opened for reading by an address (SAS) that is good for {LASTS_S // 60} minutes, "
+        "renewed while it is used, and ended when you close the files.",
+        "Whoever has that address can read the whole disk: it stays in the engine's memory, and is never "
+        "shown, logged or written down.",
         "Nothing is written to the disk, and nothing of the virtual machine is touched.",
     )
 
@@ -299,14 +308,14 @@ def _afterwards(way: Way) -> tuple[str, ...]:
     if not way.temporary:
         return ()
     return (
-        "The temporary disks are deleted when you close the files. If that is cut short they are among the loose "
-        "ends (L).",
+        "The temporary disks are deleted when you close the files. If that is cut short they are among the "
+        "loose ends (L).",
     )
 
 
 def _consistent(point: RecoveryPoint) -> Check:
     (note,) = file_ways.point_notes(point)
-    good = consistency_of(point.consistency) in (file_ways.meaning.APP, file_ways.meaning.FILE_SYSTEM)
+    good = consistency_of(point.consistency) in (APP, FILE_SYSTEM)
     return Check(label="Consistent", state=CheckState.OK if good else CheckState.WARNING, detail=note)
 
 

@@ -139,7 +139,9 @@ class DiskAccess:
             await self._ended(entry, "given up while it was asked for", Phase.CANCELLED)
             raise
         until = f"{grant.expires_at:%H:%M:%S} UTC"
-        entry = self._record(entry, Phase.RUNNING, f"open for reading until {until}, renewed while it is used")
+        entry = self._record(
+            entry, Phase.RUNNING, f"open for reading until {until}, renewed while it is used"
+        )
         return Held(entry, grant)
 
     def _entry(self, step: Step, plan: Plan, by: str) -> Entry:
@@ -165,14 +167,9 @@ class DiskAccess:
                 return held.grant.address
             request_id = str(uuid.uuid4())
             self._journal.note(held.entry, f"asked for again, request {request_id}")
-            held.grant = await disk_access.grant(
-                self._session, held.entry.target_id, LASTS_S, request_id
-            )
+            held.grant = await disk_access.grant(self._session, held.entry.target_id, LASTS_S, request_id)
             held.used = held.requests
-            until = f"{held.grant.expires_at:%H:%M:%S} UTC"
-            held.entry = self._record(
-                held.entry, Phase.RUNNING, f"open for reading until {until}, renewed while it is used"
-            )
+            held.entry = self._record(held.entry, Phase.RUNNING, _open_line(held.grant))
             return held.grant.address
 
     # ending -------------------------------------------------------------------------------------------------
@@ -200,7 +197,7 @@ class DiskAccess:
             raise RecoveryError(left.message, left.error.hint if left.error else "")
 
     async def close_all(self) -> None:
-        """The engine ends. What does not end in time is left to the next engine, which finds it in the journal."""
+        """The engine ends. What does not end in time the next engine finds in the journal."""
         held, self._held = list(self._held.values()), {}
         ending = (
             self._ended(one.entry, "ended with the engine: nobody can read it any more", Phase.SUCCEEDED)
@@ -263,3 +260,7 @@ class DiskAccess:
     def _show(self, entry: Entry) -> None:
         self._board.operations = {**self._board.operations, entry.id: operation_of(entry, None, [])}
         self._wake()
+
+
+def _open_line(grant: Grant) -> str:
+    return f"open for reading until {grant.expires_at:%H:%M:%S} UTC, renewed while it is used"

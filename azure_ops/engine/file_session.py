@@ -58,8 +58,8 @@ class FileSession:
         notes: tuple[str, ...] = (),
         release: Callable[[bool], Awaitable[None]] | None = None,
     ) -> None:
-        """`release` lets go of what the disks needed besides, once they are closed; True keeps what a restore of
-        files needs to go on later."""
+        """`release` lets go of what the disks needed besides, once they are closed; True keeps what a restore
+        of files needs to go on later."""
         self.title = title
         self.notes = notes
         self._release = release

@@ -1,4 +1,4 @@
-"""From a confirmed plan to open disks of a recovery point, and back: access, temporary disks, their removal."""
+"""From a confirmed plan to open disks of a recovery point, and back: access, temporary disks, removal."""
 
 from __future__ import annotations
 
@@ -139,7 +139,9 @@ class PointOpening:
         except RecoveryError as problem:
             log.warning("The temporary disk %s is left: %s", step.target_id, problem)
             title = f"The temporary disk {step.arguments['disk']} is left: {problem.title}"
-            self._services.notify(wire.Notice(severity="warning", title=title, text="See the loose ends (L)."))
+            self._services.notify(
+                wire.Notice(severity="warning", title=title, text="See the loose ends (L).")
+            )
             self._services.leftovers.poke()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from ..file_ways import READ_DISK
 from ..model import Job, JobKind, JobState, Operation, Phase
 from .kinds import Kind, LooseEnd, loose_end
 
@@ -16,11 +17,28 @@ NOT_TRIED = (Phase.NOT_SENT, Phase.CANCELLED, Phase.GIVEN_UP)
 def of_operations(operations: Collection[Operation], now: datetime) -> list[LooseEnd]:
     found = []
     for one in operations:
-        if one.phase is Phase.UNKNOWN:
+        if one.action == READ_DISK:
+            if one.phase is Phase.UNKNOWN:
+                found.append(_of_access(one))
+        elif one.phase is Phase.UNKNOWN:
             found.append(_of_operation(Kind.OPERATION_UNKNOWN, one))
         elif one.phase is Phase.FAILED and _is_open(one, operations, now):
             found.append(_of_operation(Kind.OPERATION_FAILED, one))
     return found
+
+
+def _of_access(one: Operation) -> LooseEnd:
+    return loose_end(
+        Kind.ACCESS_OPEN,
+        one,
+        one.id,
+        name=one.target_name,
+        what=one.message,
+        since=_began(one),
+        way_out="X tries again to end it; so does each start of the engine",
+        arm_id=one.target_key,
+        facts=(f"opened by {one.confirmed_by or 'somebody'}",),
+    )
 
 
 def _of_operation(kind: Kind, one: Operation) -> LooseEnd:

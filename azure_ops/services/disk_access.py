@@ -26,8 +26,12 @@ TAKEN_TOGETHER = timedelta(minutes=2)
 """A backup's point and the restore point that it was made from tell times that differ by seconds."""
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.2, 5.0
 LASTS_AT_MOST_S = 180.0
-CLOSED_TO_NETWORKS = "its network access is {policy}: it can be read from nowhere, or from private networks only"
-NEEDS_TOKEN = "it also wants a sign-in of the reader (data access mode Microsoft Entra ID), which is not done here"
+CLOSED_TO_NETWORKS = (
+    "its network access is {policy}: it can be read from nowhere, or from private networks only"
+)
+ENTRA_ID = (
+    "it also wants a sign-in of the reader (data access mode Microsoft Entra ID), which is not done here"
+)
 
 
 async def read_source(session: Session, source: DiskSource) -> DiskSource:
@@ -52,7 +56,7 @@ def why_closed(document: Document) -> str:
     if text(properties, "publicNetworkAccess").lower() == "disabled":
         return CLOSED_TO_NETWORKS.format(policy="disabled for public networks")
     if text(properties, "dataAccessAuthMode").lower() == "azureactivedirectory":
-        return NEEDS_TOKEN
+        return ENTRA_ID
     state = text(properties, "diskState")
     if text(document, "managedBy") and state not in ("Reserved", "Unattached"):
         return f"it is attached to {name_of(text(document, 'managedBy'))}, which is not deallocated"
@@ -63,15 +67,17 @@ def why_closed(document: Document) -> str:
 
 async def _document(session: Session, source_id: str) -> Document:
     client: Any = session.compute(subscription_of(source_id))
+    found: Document
     group, name = group_of(source_id), name_of(source_id)
     async with azure_errors(_words(source_id)):
         match kind_of(source_id):
             case "snapshots":
-                return await client.snapshots.get(group, name)
+                found = await client.snapshots.get(group, name)
             case "disks":
-                return await client.disks.get(group, name)
+                found = await client.disks.get(group, name)
             case _:
-                return await client.disk_restore_point.get(*_point_arguments(source_id))
+                found = await client.disk_restore_point.get(*_point_arguments(source_id))
+    return found
 
 
 async def restore_points(session: Session, item: FleetItem, taken_at: datetime) -> tuple[DiskSource, ...]:
@@ -84,7 +90,9 @@ async def restore_points(session: Session, item: FleetItem, taken_at: datetime) 
             if key_of(text(part(one, "properties", "source"), "id")) == item.key
         ]
     documents = await asyncio.gather(*(_with_points(session, one) for one in found))
-    points = [point for document in documents for point in parts(part(document, "properties"), "restorePoints")]
+    points = [
+        point for document in documents for point in parts(part(document, "properties"), "restorePoints")
+    ]
     nearest = min(points, key=lambda point: _apart(point, taken_at), default=None)
     if nearest is None or _apart(nearest, taken_at) > TAKEN_TOGETHER:
         return ()
@@ -94,7 +102,10 @@ async def restore_points(session: Session, item: FleetItem, taken_at: datetime) 
 async def _with_points(session: Session, collection_id: str) -> Document:
     client: Any = session.compute(subscription_of(collection_id)).restore_point_collections
     async with azure_errors(f"Restore points in {name_of(collection_id)}"):
-        return await client.get(group_of(collection_id), name_of(collection_id), expand="restorePoints")
+        found: Document = await client.get(
+            group_of(collection_id), name_of(collection_id), expand="restorePoints"
+        )
+    return found
 
 
 def _apart(point: Document, taken_at: datetime) -> timedelta:
@@ -104,7 +115,10 @@ def _apart(point: Document, taken_at: datetime) -> timedelta:
 
 def disks_of_point(point: Document) -> tuple[DiskSource, ...]:
     storage = part(part(point, "properties", "sourceMetadata"), "storageProfile")
-    named = [(part(storage, "osDisk"), None), *((one, whole(one, "lun")) for one in parts(storage, "dataDisks"))]
+    named = [
+        (part(storage, "osDisk"), None),
+        *((one, whole(one, "lun")) for one in parts(storage, "dataDisks")),
+    ]
     return tuple(
         DiskSource(id=id_, disk=text(one, "name"), lun=lun, size_gb=whole(one, "diskSizeGB") or 0)
         for one, lun in named
@@ -118,14 +132,15 @@ async def grant(session: Session, source_id: str, seconds: int, client_request_i
 
     body = GrantAccessData(access="Read", duration_in_seconds=seconds)
     operations, arguments = _operations(session, source_id)
-    asked_at, polling = session.service_now(), first_answer()
+    polling = first_answer()
     async with azure_errors(_words(source_id), doing="access"):
         await operations.begin_grant_access(*arguments, body, polling=polling, **once(client_request_id))
+        granted_at = session.service_now()
         done = await _end_of(session, poll_url(polling.answer.headers), source_id)
     address = text(part(done, "properties", "output"), "accessSAS")
     if not address:
         raise ServiceFailed(f"{_words(source_id)}: Azure opened access and does not say where.")
-    return Grant(address, asked_at + timedelta(seconds=seconds))
+    return Grant(address, granted_at + timedelta(seconds=seconds))
 
 
 async def revoke(session: Session, source_id: str, client_request_id: str) -> None:

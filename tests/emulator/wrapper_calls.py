@@ -15,12 +15,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from azure_ops import services
+from azure_ops.disk_sources import DiskSource
 from azure_ops.engine.submitted import Submitted
 from azure_ops.model import FleetItem, PointSource
 from azure_ops.services import (
     backup,
     compute,
     cross_region,
+    disk_access,
     disks,
     graph_queries,
     graph_rows,
@@ -103,6 +105,8 @@ class Target:
             partial(compute.list_snapshots, session, item),
             partial(compute.read_snapshot_job, session, self.snapshot_id),
             partial(compute.find_snapshot, session, self.snapshot_id, "none"),
+            partial(disk_access.read_source, session, DiskSource(id=self.snapshot_id, disk="x")),
+            partial(disk_access.restore_points, session, item, session.service_now()),
             partial(disks.list_unattached, session),
             partial(disks.read_disk, session, item.disks[0].id),
             partial(disks.read_deletion, session, item.disks[0].id),
@@ -201,7 +205,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(18)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(20)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -218,6 +222,8 @@ class Target:
             partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
             partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
+            partial(disk_access.grant, session, snapshot_id, 60, **ours.pop()),
+            partial(disk_access.revoke, session, snapshot_id, **ours.pop()),
             partial(disks.begin_delete, session, item.disks[0].id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(

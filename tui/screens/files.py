@@ -31,6 +31,7 @@ from .file_preview import FilePreview, facts_of, facts_of_volume
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
+    from ..file_opening import PointOpener
 
 MOST_ROWS = 100_000
 """Of one directory or search; the engine's memory is bounded, this is the console's."""
@@ -49,8 +50,10 @@ class FilesScreen(Screen[None]):
     CSS_PATH = "../styles/files.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run")]
 
-    def __init__(self, app: ConsoleApp, paths: tuple[str, ...]) -> None:
+    def __init__(self, app: ConsoleApp, paths: tuple[str, ...], opener: PointOpener | None = None) -> None:
+        """`opener`: of a recovery point, instead of image files; going back from its disks closes it."""
         super().__init__()
+        self._opener = opener
         self.console_app = app
         self._paths = paths
         self.session: FileSession | None = None
@@ -121,17 +124,17 @@ class FilesScreen(Screen[None]):
             self._work(self._open(), "open")
 
     async def _open(self) -> None:
-        answer = await self.console_app.link.ask(wire.OpenFiles(paths=self._paths), wire.FilesOpened, 120)
-        first, self.session = self.session is None, answer.session
+        opened = await self._opened()
+        first, self.session = self.session is None, opened
         self._problem = ""
         self.volumes.empty_text = "Nothing that is known is on these disks"
-        self.volumes.show(answer.session.volumes)
+        self.volumes.show(opened.volumes)
         if first:
-            readable = [one for one in answer.session.volumes if one.state == "readable"]
+            readable = [one for one in opened.volumes if one.state == "readable"]
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
-        restore = answer.session.restore
+        restore = opened.restore
         if restore is None or (restore.state.ended and restore.state is not RestoreState.INTERRUPTED):
             return
         if first:
@@ -139,6 +142,23 @@ class FilesScreen(Screen[None]):
         elif restore.state is RestoreState.INTERRUPTED:
             key = self._key("restore-files")
             self.console_app.tell(f"The restore of files was interrupted; {key} goes on with it.", "warning")
+
+    async def _opened(self) -> FileSession:
+        if self._opener is not None:
+            return await self._opener.open(self.console_app.link, self._say_waiting)
+        answer = await self.console_app.link.ask(wire.OpenFiles(paths=self._paths), wire.FilesOpened, 120)
+        return answer.session
+
+    def _say_waiting(self, what: str) -> None:
+        self._reading = what
+        self._show()
+
+    def _close_point(self) -> None:
+        """What is being restored goes on; then the engine ends access to the disks."""
+        if self.session is not None:
+            closing = self.console_app.link.ask(wire.CloseFiles(session=self.session.id), wire.Done)
+            self.console_app.run_worker(closing, group="close-files", exit_on_error=False)
+        self.dismiss(None)
 
     def _session(self) -> str:
         return self.session.id if self.session else ""
@@ -286,6 +306,7 @@ class FilesScreen(Screen[None]):
         reading = f" {self._reading} …" if self._reading else ""
         if self._view is None:
             names = ", ".join(path.rpartition("/")[2] for path in self._paths)
+            names = self._opener.name if self._opener else names
             pane.show_tail(f"· {names}{reading}")
         else:
             place = f"/{text_of(self._path)}" if not self._pattern else f"found: {self._pattern}"
@@ -298,6 +319,8 @@ class FilesScreen(Screen[None]):
         page = Page()
         if self._problem:
             page.bullet(self._problem, sign="✖", style="$text-error")
+        for note in self.session.notes if self.session else ():
+            page.note(note, 0)
         for banner in self._view.banners if self._view else ():
             page.bullet(banner, sign="▲", style="$text-warning")
         volume = self.volumes.cursor_row
@@ -314,6 +337,8 @@ class FilesScreen(Screen[None]):
     def _show_keys(self) -> None:
         if self._view is None:
             shown = [("enter", "Open"), (self._key("details"), "Details")]
+            if self._opener is not None:
+                shown.append(("esc", "Close"))
         else:
             shown = [("space", "Tick"), (self._key("restore-files"), "Restore")]
             for id, word in (("find-files", "Find"), ("go-to-path", "Path"), ("filter", "Filter"),
@@ -405,7 +430,8 @@ class FilesScreen(Screen[None]):
             self._close_input()
             self.files.set_filter("")
         elif self._view is None:
-            return
+            if self._opener is not None:
+                self._close_point()
         elif self.files.filter_text:
             self.files.set_filter("")
         elif self._pattern:
