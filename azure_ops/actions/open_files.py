@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from .. import file_ways
-from ..disk_sources import DiskSource, permission_of
+from ..disk_sources import DISK_POINTS, DiskSource, permission_of
 from ..errors import NotFound, RecoveryError, Refused
 from ..file_ways import LASTS_S, OPEN_FILES, READ_DISK, Known, Way, WayKind
 from ..model import (
@@ -225,10 +225,15 @@ async def _as_they_are(context: Context, sources: Sequence[DiskSource]) -> tuple
 
 def _needed(way: Way) -> list[tuple[str, str]]:
     return [
-        (source.id, permission_of(source.id, verb))
+        (_scope(source), permission_of(source.id, verb))
         for source in way.sources
         for verb in ("beginGetAccess", "endGetAccess")
     ]
+
+
+def _scope(source: DiskSource) -> str:
+    """Rights are given on groups, disks and snapshots; so deep inside a collection nobody gives any."""
+    return source.id.partition("/providers/")[0] if source.kind == DISK_POINTS else source.id
 
 
 async def _lacking(context: Context, way: Way) -> str:

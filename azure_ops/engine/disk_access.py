@@ -18,7 +18,7 @@ import msgspec
 
 from .. import wire
 from ..actions.spec import Step
-from ..disk_sources import Grant
+from ..disk_sources import DISKS, Grant, kind_of
 from ..errors import NotFound, RecoveryError, StateUnusable
 from ..file_restore.page_blob import PageBlob
 from ..file_restore.problems import AccessExpired
@@ -115,8 +115,9 @@ class DiskAccess:
         async def renew() -> str:
             return await self._renewed(key, held.grant)
 
+        immutable = kind_of(step.target_id) != DISKS
         name = f"{step.arguments['disk']} of {step.arguments['of']}"
-        return PageBlob(held.grant.address, name, renew=renew, tls=self._tls)
+        return PageBlob(held.grant.address, name, renew=renew, tls=self._tls, immutable=immutable)
 
     async def _begun(self, step: Step, plan: Plan, by: str) -> Held:
         from ..services import disk_access

@@ -52,9 +52,11 @@ class PageBlob:
         renew: Callable[[], Awaitable[str]] | None = None,
         token: Callable[[], Awaitable[str]] | None = None,
         tls: ssl.SSLContext | None = None,
+        immutable: bool = False,
         pause_s: float = 0.2,
     ) -> None:
-        """`name` is what people read; `token` gives a bearer token where a disk wants one beside the SAS."""
+        """`name` is what people read; `token` gives a bearer token where a disk wants one beside the SAS.
+        `immutable`: what is behind another address is the same, though its ETag need not be."""
         if urlsplit(address).scheme != "https":
             raise FileRestoreError(f"The address of {name} is not an https one.", resource=name)
         self._address = address
@@ -62,6 +64,7 @@ class PageBlob:
         self._renew = renew
         self._token = token
         self._tls = tls
+        self._immutable = immutable
         self._pause_s = pause_s
         self._session: aiohttp.ClientSession | None = None
         self._size = 0
@@ -198,6 +201,13 @@ class PageBlob:
         self._size = int(found[1])
         self._etag = headers.get("etag", "")
 
+    def _learn_again(self, headers: dict[str, str]) -> None:
+        """The ETag behind another address, where the disk is as large as it was."""
+        size = headers.get("content-range", "").rpartition("/")[2]
+        if size and size != str(self._size):
+            raise FileRestoreError(f"{self._name} has another size than before.", resource=self._name)
+        self._etag = headers.get("etag", "")
+
     async def _asked(
         self, headers: dict[str, str], wanted: int, query: str, *, bulk: bool
     ) -> tuple[bytes, dict[str, str]]:
@@ -222,6 +232,8 @@ class PageBlob:
                 continue
             if status == wanted:
                 self._gate.answered()
+                if self._size and not self._etag:
+                    self._learn_again(answer)
                 return body, answer
             code = answer.get("x-ms-error-code", "") or _code(body)
             if status in (401, 403):
@@ -286,6 +298,8 @@ class PageBlob:
             address = await self._renew()
             if urlsplit(address).scheme != "https":
                 raise self._expired(code, status)
+            if self._immutable and urlsplit(address).path != urlsplit(self._address).path:
+                self._etag = ""
             self._address = address
             self._generation += 1
             self.renewals += 1

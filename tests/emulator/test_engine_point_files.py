@@ -258,8 +258,10 @@ async def test_snapshots_of_several_disks_are_opened_together(world: EngineWorld
     assert len(posts(world, "endGetAccess")) == len(vm.disks)
 
 
-async def test_who_may_not_is_told_which_right_is_missing(world: EngineWorld) -> None:
-    world.settings = msgspec.structs.replace(world.settings, client_id=READER_CLIENT_ID)
+async def test_who_may_not_is_told_which_right_is_missing(
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_CLIENT_ID", READER_CLIENT_ID)
     console = await world.filled_console()
     vm = console.named("web-01")
     prepared = await form(console, vm)

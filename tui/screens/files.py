@@ -306,7 +306,8 @@ class FilesScreen(Screen[None]):
         reading = f" {self._reading} …" if self._reading else ""
         if self._view is None:
             names = ", ".join(path.rpartition("/")[2] for path in self._paths)
-            names = self._opener.name if self._opener else names
+            if self._opener is not None:
+                names = self.session.title if self.session else self._opener.name
             pane.show_tail(f"· {names}{reading}")
         else:
             place = f"/{text_of(self._path)}" if not self._pattern else f"found: {self._pattern}"
