@@ -1,4 +1,4 @@
-"""`I` on a recovery point: the form, the plan, the files of the disk in Azure, and one of them in a folder."""
+"""`I` on a recovery point: form, plan, the files of the disk in Azure, and one of them in a folder."""
 
 from __future__ import annotations
 

@@ -141,7 +141,11 @@ def test_snapshots_of_one_moment_belong_together() -> None:
         )
 
     chosen = snapshot("d0-1", "d0", 0, 0)
-    others = [snapshot("os-1", "os", 0.5, None), snapshot("os-2", "os", -4, None), snapshot("d0-9", "d0", 0.1, 0)]
+    others = [
+        snapshot("os-1", "os", 0.5, None),
+        snapshot("os-2", "os", -4, None),
+        snapshot("d0-9", "d0", 0.1, 0),
+    ]
     assert [one.id.rsplit("/", 1)[-1] for one in together(chosen, others)] == ["os-1", "d0-1"]
     assert [one.disk for one in together(chosen, [snapshot("os-0", "os", -11, None)])] == ["d0"]
 
@@ -165,7 +169,12 @@ def test_what_our_restores_made_is_found_again() -> None:
     assert restored_disks(BOTH, VM.key, [operation(1), operation(2)]) == ((f"{MADE.id}-2",), False)
     temporary = operation(3, answers={"point": "7", "temporary": "yes"})
     assert restored_disks(BOTH, VM.key, [operation(1), temporary]) == ((f"{MADE.id}-3",), True)
-    for change in ({"phase": Phase.FAILED}, {"answers": {"point": "8"}}, {"target_key": "x"}, {"outputs": ()}):
+    for change in (
+        {"phase": Phase.FAILED},
+        {"answers": {"point": "8"}},
+        {"target_key": "x"},
+        {"outputs": ()},
+    ):
         assert restored_disks(BOTH, VM.key, [operation(1, **change)]) == ((), False)
     assert source_of_restored(MADE.id) == MADE
 
@@ -177,5 +186,9 @@ def test_kinds_permissions_and_reasons() -> None:
     assert "neither backups nor managed disks" in (why_not(msgspec.structs.replace(VM, disks=())) or "")
     assert "test failover" in why_not_point(point(PointSource.REPLICATION))
     assert why_not_point(BOTH) == ""
-    for word, meant in (("CrashConsistent", "replayed in memory"), ("AppConsistent", "whole"), ("", "not say")):
+    for word, meant in (
+        ("CrashConsistent", "replayed in memory"),
+        ("AppConsistent", "whole"),
+        ("", "not say"),
+    ):
         assert meant in point_notes(msgspec.structs.replace(BOTH, consistency=word))[0]
