@@ -58,6 +58,7 @@ class Services:
             on_change=self._operations_changed,
             on_notice=notify,
             on_ended=self._operation_ended,
+            read_row=self.focus.read_now,
             read_only=settings.read_only,
         )
 
