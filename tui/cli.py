@@ -23,7 +23,7 @@ COMMANDS = {
     "emulator": "a faithful Azure on this machine: start, serve, env, status, stop, fault",
     "engine": "the process that talks to Azure: status, stop, log",
     "journal": "what was done: list, show, export, give-up",
-    "files": "opens image files of this machine and takes files out of them",
+    "files": "opens image files or a folder of this machine and takes files out of them",
     "handover": "what runs, what ended and what is open, written for the next shift",
     "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
 }
@@ -205,17 +205,21 @@ def _key_table(config: Config) -> KeyTable:
 
 
 def _open_files(rest: Sequence[str], config: Config) -> int:
-    """All images of one machine; an engine of its own reads them, which knows no Azure."""
+    """All images of one machine, or a folder; an engine of its own reads them, which knows no Azure."""
     from azure_ops.cloud import LOCAL, CloudSettings
 
-    given = _Parser(prog="azrecover files", usage="azrecover files IMAGE…", allow_abbrev=False)
-    given.add_argument("images", nargs="+", metavar="IMAGE", help="raw image, fixed VHD or block device")
+    given = _Parser(prog="azrecover files", usage="azrecover files IMAGE… | FOLDER", allow_abbrev=False)
+    given.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="raw image, fixed VHD or block device; or one folder"
+    )
     images = given.parse_args(rest).images
     for image in images:
         if not os.path.exists(image):
             _fail(f"{image!r} does not exist")
         if not os.access(image, os.R_OK):
             _fail(f"{image!r} may not be read by you")
+    if len(images) > 1 and any(map(os.path.isdir, images)):
+        _fail("name one folder, or the images of one machine")
     _refuse_bad_terminal()
     return _open_console(CloudSettings(name=LOCAL), config, tuple(map(os.path.abspath, images)))
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +34,9 @@ from ..file_restore.problems import FileRestoreError
 from ..file_restore.reader import Reader
 from .file_streams import Stream
 
+if TYPE_CHECKING:
+    from ..file_restore.folder import Folder
+
 ANSWERS_WITHIN_S = 0.3
 """A part of a long answer goes out after so long, even if it is empty."""
 PARTS_AT_ONCE = 4
@@ -48,19 +52,30 @@ Hits = tuple[tuple[Hit, ...], str]
 
 
 class FileSession:
-    def __init__(self, id: str, sources: tuple[str, ...], disks: Sequence[Disk]) -> None:
+    def __init__(
+        self, id: str, sources: tuple[str, ...], disks: Sequence[Disk] = (), folder: Folder | None = None
+    ) -> None:
         self.id = id
         self.sources = sources
         self.disks = list(disks)
+        self.folder = folder
+        """In place of disks."""
         self._readers: dict[str, Reader] = {}
         self._listing: tuple[object, Stream[pipe.Part]] | None = None
         self._search: tuple[object, Stream[Hits]] | None = None
         self._counting: tuple[object, asyncio.Task[None]] | None = None
         self._count = FileCount()
 
+    def new_reader(self) -> Reader:
+        if self.folder is None:
+            return Reader(self.disks)
+        from ..file_restore.folder_reader import FolderReader
+
+        return FolderReader(self.folder)
+
     def _reader(self, purpose: str) -> Reader:
         if purpose not in self._readers:
-            self._readers[purpose] = Reader(self.disks)
+            self._readers[purpose] = self.new_reader()
         return self._readers[purpose]
 
     @property
@@ -165,6 +180,8 @@ class FileSession:
             await reader.close()
         for disk in self.disks:
             await disk.close()
+        if self.folder is not None:
+            self.folder.close()
 
 
 def plan_of(reader: Reader, choice: FileChoice) -> AsyncIterator[tuple[Planned, ...]]:

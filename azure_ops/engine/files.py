@@ -7,9 +7,11 @@ restored from it; the next console that opens the same disks finds it again.
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import file_model as model
 from .. import wire
@@ -21,6 +23,9 @@ from ..journal.store import Journal
 from .console import Board, Console
 from .file_restores import FileRestores, check_folder
 from .file_session import FileSession
+
+if TYPE_CHECKING:
+    from ..file_restore.folder import Folder
 
 GRACE_S = 60.0
 """A console whose line broke comes back within this time, or its disks are closed."""
@@ -175,8 +180,9 @@ class FileSessions:
                     f"{MOST_SESSIONS} sets of disks are open already.", "Close one of them in its console."
                 )
             await self._close(idle[0])
-        disks = await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
-        session = FileSession(uuid.uuid4().hex, paths, disks)
+        folder = await asyncio.to_thread(_folder_of, paths)
+        disks = [] if folder else await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
+        session = FileSession(uuid.uuid4().hex, paths, disks, folder)
         self._sessions[session.id] = session
         return session
 
@@ -194,3 +200,14 @@ class FileSessions:
         self._owners.pop(id, None)
         self._left_at.pop(id, None)
         await session.close()
+
+
+def _folder_of(paths: tuple[str, ...]) -> Folder | None:
+    """What was named, when it is a folder of this machine and no image."""
+    if not any(os.path.isdir(path) for path in paths):
+        return None
+    if len(paths) > 1:
+        raise FileRestoreError("A folder is opened alone.", "Name one folder, or the images of one machine.")
+    from ..file_restore.folder import Folder
+
+    return Folder(Path(os.path.realpath(paths[0])))

@@ -28,6 +28,9 @@ LARGEST_NEED = 4 * 1024 * 1024
 
 
 class Reader:
+    living = False
+    """What it reads may change meanwhile."""
+
     def __init__(self, disks: Sequence[Disk], silence_s: float = SILENCE_S) -> None:
         self._disks = list(disks)
         self._silence_s = silence_s

@@ -131,6 +131,8 @@ class FilesScreen(Screen[None]):
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
+        if first and [one.description for one in answer.session.volumes] == ["folder"]:
+            self._work(self._enter_volume(answer.session.volumes[0].key), "list")
         restore = answer.session.restore
         if restore is None or (restore.state.ended and restore.state is not RestoreState.INTERRUPTED):
             return
