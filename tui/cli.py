@@ -208,11 +208,21 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
     """All images of one machine, or a folder; an engine of its own reads them, which knows no Azure."""
     from azure_ops.cloud import LOCAL, CloudSettings
 
-    given = _Parser(prog="azrecover files", usage="azrecover files IMAGE… | FOLDER", allow_abbrev=False)
-    given.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="raw image, fixed VHD or block device; or one folder"
+    given = _Parser(
+        prog="azrecover files", usage="azrecover files IMAGE… | FOLDER | --script FOLDER", allow_abbrev=False
     )
-    images = given.parse_args(rest).images
+    given.add_argument(
+        "--script", metavar="FOLDER", help="run the recovery script in it, as root, and browse"
+    )
+    given.add_argument(
+        "images", nargs="*", metavar="IMAGE", help="raw image, fixed VHD or block device; or one folder"
+    )
+    asked = given.parse_args(rest)
+    images = asked.images
+    if bool(images) == bool(asked.script):
+        given.error("name images, a folder, or a script's folder")
+    if asked.script:
+        return _run_script(asked.script, config)
     for image in images:
         if not os.path.exists(image):
             _fail(f"{image!r} does not exist")
@@ -222,6 +232,24 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
         _fail("name one folder, or the images of one machine")
     _refuse_bad_terminal()
     return _open_console(CloudSettings(name=LOCAL), config, tuple(map(os.path.abspath, images)))
+
+
+def _run_script(folder: str, config: Config) -> int:
+    from pathlib import Path
+
+    from azure_ops.cloud import LOCAL, CloudSettings
+
+    from . import recovery_script
+
+    _refuse_bad_terminal()
+
+    def console(mounted: Path) -> int:
+        return _open_console(CloudSettings(name=LOCAL), config, (str(mounted),))
+
+    try:
+        return recovery_script.browse(Path(os.path.abspath(folder)), console)
+    except recovery_script.CannotRun as problem:
+        _fail(str(problem), 1)
 
 
 def _open_console(settings: CloudSettings, config: Config, images: tuple[str, ...] = ()) -> int:

@@ -25,6 +25,7 @@ from azure_ops.services import (
     graph_queries,
     graph_rows,
     inventory,
+    item_recovery,
     jobs,
     permissions,
     places,
@@ -149,6 +150,8 @@ class Target:
         return [
             partial(restores.read_point, session, item.backup.item_id, "12"),
             partial(restores.read_vault, session, self.vault.id),
+            partial(item_recovery.is_open, session, item.backup.item_id, "12"),
+            partial(item_recovery.read_scripts, session, item.backup.item_id, "12", "none"),
             partial(restores.roles_of, session, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c03", self.vault.id),
             partial(restores.made_disks, session, group, "web-01-", session.service_now()),
             partial(restores.validate, session, item.backup.item_id, "12", {"properties": {}}),
@@ -201,7 +204,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(18)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(20)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -214,6 +217,8 @@ class Target:
             partial(backup.trigger, session, backup_id, until, **ours.pop()),
             partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
             partial(protection.put_item, session, backup_id, stop, doing="stop", **ours.pop()),
+            partial(item_recovery.provision, session, backup_id, "12", {"properties": {}}, **ours.pop()),
+            partial(item_recovery.revoke, session, backup_id, "12", **ours.pop()),
             partial(protection.unlock_deletion, session, self.vault.id, {}, **ours.pop()),
             partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
             partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),

@@ -6,6 +6,7 @@ newest question counts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000
 """Of one directory or search; the engine's memory is bounded, this is the console's."""
+LETS_GO_S = 2.0
 COMMANDS = (
     "back", "filter", "sort", "details", "copy", "refresh", "help", "quit", "hidden-files", "find-files",
     "go-to-path", "restore-files",
@@ -387,7 +389,13 @@ class FilesScreen(Screen[None]):
             case "help":
                 self.console_app.console_screen.commands.help()
             case "quit":
+                await self._let_go()
                 await self.console_app.action_quit()
+
+    async def _let_go(self) -> None:
+        """Nobody waits for a minute to unmount what was looked at; what is being restored goes on."""
+        with contextlib.suppress(RecoveryError):
+            await self.console_app.link.ask(wire.CloseFiles(session=self._session()), wire.Done, LETS_GO_S)
 
     def _refresh(self) -> None:
         if self._view is None:
