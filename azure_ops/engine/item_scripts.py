@@ -38,11 +38,19 @@ def _write(path: Path, content: bytes) -> None:
 
 def remove_of(folders: Path, point: str) -> None:
     """What was written for a point that is closed: nothing is left that could be read. Scripts carry the
-    point's number in their names."""
-    with contextlib.suppress(OSError):
-        for folder in folders.iterdir():
-            paths = list(folder.iterdir())
-            if any(f"_{point}_" in path.name for path in paths):
-                for path in paths:
+    point's number in their names. A folder in which something is mounted still stays without them."""
+    for folder in _below(folders):
+        paths = _below(folder)
+        if any(f"_{point}_" in path.name for path in paths):
+            for path in paths:
+                with contextlib.suppress(OSError):
                     path.unlink()
+            with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def _below(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
