@@ -155,7 +155,8 @@ class RunningScript:
 
 
 def browse(folder: Path, console: Callable[[Path], int]) -> int:
-    """`console` opens the mounted folder and returns when the user has left it. Raises CannotRun."""
+    """`console` opens the mounted folder and returns when the user has left it. Raises CannotRun. However it
+    ends, nothing stays mounted but what the user leaves so."""
     running = RunningScript(*check(folder), tell=print, ask=input)
     try:
         mounted = running.start()
@@ -163,17 +164,14 @@ def browse(folder: Path, console: Callable[[Path], int]) -> int:
         while running.unmount():
             print("The volumes are in use: files are being restored, or somebody works in the folder.")
             if input("Enter tries again, l leaves them mounted: ").strip().lower() == "l":
-                print(f"They stay mounted below {mounted} until the connection is revoked.")
-                return code
+                running.places.clear()
+                print(f"They stay mounted below {mounted}; umount ends it.")
+                break
     except (EOFError, KeyboardInterrupt):
+        raise CannotRun("interrupted") from None
+    finally:
         running.unmount()
         running.end()
-        raise CannotRun("interrupted; the volumes were unmounted") from None
-    except CannotRun:
-        running.unmount()
-        running.end()
-        raise
-    running.end()
-    print("Unmounted. In Azure the connection is open until it is revoked:")
+    print("The script has ended. In Azure the connection is open until it is revoked:")
     print("azrecover, on its VM: Revoke file recovery.")
     return code

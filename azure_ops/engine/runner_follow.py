@@ -252,7 +252,8 @@ class Follower:
             state=told.state,
             state_text=told.state_text,
             started_at=told.started_at,
-            ended_at=told.ended_at,
+            # Item-level recovery ends, so it says, at the moment it began: that is no duration.
+            ended_at=told.ended_at if told.ended_at != told.started_at else None,
             errors=(told.error,) if told.error else (),
         )
 

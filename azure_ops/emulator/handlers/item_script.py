@@ -68,9 +68,12 @@ def main() -> int:
         finally:
             for place in reversed(mounted):
                 subprocess.run(["umount", place], check=False)  # noqa: S607
-            for name in os.listdir(folder):
-                os.rmdir(os.path.join(folder, name))
-            os.rmdir(folder)
+            try:
+                for name in os.listdir(folder):
+                    os.rmdir(os.path.join(folder, name))
+                os.rmdir(folder)
+            except OSError:
+                print(f"{folder} is in use and stays.")
 
 
 def serve(images: list[str], folder: str, mounted: list[str]) -> int:
