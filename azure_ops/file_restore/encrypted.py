@@ -8,7 +8,8 @@ from .bitlocker import read_bitlocker
 from .damage import Damaged
 from .devices import Device
 from .entries import Volume
-from .luks import Luks, read_luks
+from .luks import Luks
+from .luks import read_luks as read_luks
 
 UNLOCKED = "/unlocked"
 """Behind the key of an encrypted volume: what is in it."""
@@ -20,8 +21,8 @@ _BITLOCKER = (
 )
 DETACHED = (
     "Its bytes look random: it may be encrypted with a header that is kept elsewhere. Azure Disk Encryption "
-    "of Linux keeps that of the OS disk in the boot partition (/boot/luks/osluksheader); this is not unlocked "
-    "here. Restore the whole VM, or attach the restored disk to a Linux machine and open it with "
+    "of Linux keeps that of the OS disk in the boot partition (/boot/luks/osluksheader); this is not "
+    "unlocked here. Restore the whole VM, or attach the restored disk to a Linux machine and open it with "
     "cryptsetup --header."
 )
 

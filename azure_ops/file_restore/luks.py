@@ -1,4 +1,4 @@
-"""LUKS1 and LUKS2: what the header of an encrypted volume says. Everything in it is hostile until a key fits."""
+"""LUKS1 and LUKS2: what the header of an encrypted volume says, all of it hostile until a key fits."""
 
 from __future__ import annotations
 
@@ -207,7 +207,8 @@ def _described(device: Device, head: bytes, text: dict[str, Any]) -> Luks:
         refused = f"it needs {', '.join(str(one) for one in needed)[:80]}, which is not read"
     elif len(segments) != 1 or next(iter(segments.values()))["type"] != "crypt":
         refused = "it is not encrypted as a whole with one key (a re-encryption that was not finished?)"
-    name, segment = next((item for item in segments.items() if item[1]["type"] == "crypt"), ("", {}))
+    nothing: tuple[str, dict[str, Any]] = ("", {})
+    name, segment = next((item for item in segments.items() if item[1]["type"] == "crypt"), nothing)
     if not segment:
         return Luks(2, _text(head[168:208]), _text(head[24:72]), "", 0, SECTOR, 0, 0, 0, (), (), refused)
     cipher, sector = _word(segment["encryption"]).lower(), _number(segment["sector_size"])
@@ -238,7 +239,7 @@ def _described(device: Device, head: bytes, text: dict[str, Any]) -> Luks:
 
 
 def _is_usable(slot: Any) -> bool:
-    return slot["type"] == "luks2" and slot.get("priority") != 0 and slot["area"]["type"] == "raw"
+    return bool(slot["type"] == "luks2" and slot.get("priority") != 0 and slot["area"]["type"] == "raw")
 
 
 def _slot(number: int, slot: Any) -> Slot:

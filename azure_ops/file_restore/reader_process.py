@@ -1,4 +1,4 @@
-"""The process that parses (`python -m azure_ops.file_restore.reader_process [unlocks] SIZE…`), started by `Reader`.
+"""The process that parses (`python -m azure_ops.file_restore.reader_process [unlocks] SIZE…`), of `Reader`.
 
 It has no credentials, no network and no files, only two pipes: calls come in, blocks of the disks are asked
 for, answers go out. Whatever a parser raises becomes one bad entry or a refused call.
