@@ -11,7 +11,7 @@ from .entries import Volume
 from .luks import Luks
 from .luks import read_luks as read_luks
 
-UNLOCKED = "/unlocked"
+UNLOCKED = "/plain"
 """Behind the key of an encrypted volume: what is in it."""
 LOOKED_AT = 64 * 1024
 _BITLOCKER = (

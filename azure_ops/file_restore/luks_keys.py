@@ -54,7 +54,7 @@ def volume_key(device: Device, header: Luks, secret: bytes) -> bytes:
     if len(passed_over) == len(header.slots):
         raise NotReadable(f"no key slot can be tried: {'; '.join(passed_over)}"[:480])
     more = f"; not tried: {'; '.join(passed_over)}" if passed_over else ""
-    raise WrongKey(f"the key is wrong: it opens none of {len(header.slots)} key slots{more}"[:480])
+    raise WrongKey(f"the key is wrong: it fits none of {len(header.slots)} key slots{more}"[:480])
 
 
 def _out_of_bounds(slot: Slot, digests: list[Digest]) -> str:
