@@ -92,7 +92,13 @@ class FileSessions:
             case wire.CloseFiles():
                 await self._leave(request.session)
                 return wire.Done()
-            case wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore():
+            case wire.ResumeRestore():
+                session = self._session(request.session)
+                interrupted = self._restore_of(session)
+                if interrupted is not None:
+                    await session.open(interrupted.volume)  # it may have to be unlocked first
+                return wire.RestoreTold(restore=self._restore(console, request))
+            case wire.RestoreFiles() | wire.GetRestore() | wire.ControlRestore():
                 return wire.RestoreTold(restore=self._restore(console, request))
             case _:
                 return await self._look(self._session(request.session), request)

@@ -65,10 +65,9 @@ class Desk:
         if system is None:
             found = self._scan().get(key)
             if found is None:
-                above = key.partition(encrypted.UNLOCKED)[0]
-                if above != key and above in self._scan():
-                    raise NotReadable(f"unlock {above} first")
-                raise NotReadable(f"there is no volume {key}")
+                locked = [one.volume.key for one in self._scan().values() if one.locked is not None]
+                hint = f"; if it is in an encrypted one, unlock that first: {', '.join(locked)}"
+                raise NotReadable(f"there is no volume {key}{hint if locked else ''}"[:480])
             if found.device is None:
                 raise NotReadable(found.volume.reason or f"{key} holds no file system")
             system = file_systems.open_file_system(found.volume.description, found.device)

@@ -70,6 +70,8 @@ async def test_both_versions_give_their_files(
         await unlock(console, session, "disk0/p1", secret=Secret(b"incorrect horse"))
     with pytest.raises(RecoveryError, match="not locked"):
         await unlock(console, session, "disk0", secret=Secret(b"x"))
+    with pytest.raises(RecoveryError, match="unlock that first: disk0/p1, disk0/p2"):
+        await console.call(wire.OpenFileSystem(session=session.id, volume="secret/data"))
     key_file = tmp_path / "key"
     key_file.write_bytes(KEY_FILE)
     await unlock(console, session, "disk0/p2", secret=Secret(PASSPHRASE.encode()))
