@@ -242,6 +242,8 @@ class Reader:
             raise await self._died(process) from None
         except TimeoutError:
             await self._end()
+            if self._for_keys:
+                raise _too_slow() from None
             raise ReaderStopped(
                 f"The reader of the disk gave no sign for {self._silence_s:g} seconds and was ended.",
                 "The file system is probably damaged there; go on elsewhere.",
@@ -255,6 +257,8 @@ class Reader:
         code = process.returncode or 0
         why = f"status {code}"
         if code < 0:
+            if self._for_keys and -code == signal.SIGXCPU:
+                return _too_slow()
             why = "processor time" if -code == signal.SIGXCPU else signal.Signals(-code).name
         return ReaderStopped(
             f"The reader of the disk ended by itself ({why}).",
@@ -277,6 +281,13 @@ def _refused(failure: pipe.Failure, call: pipe.Call) -> FileRestoreError:
     sentence = f"{where}{text}"
     return FileRestoreError(
         sentence if sentence.endswith(".") else f"{sentence}.", code=failure.kind, resource=call.volume
+    )
+
+
+def _too_slow() -> ReaderStopped:
+    return ReaderStopped(
+        "Trying the key slots took longer than two minutes of processor time and was ended.",
+        "Open the volume with cryptsetup on a Linux machine.",
     )
 
 

@@ -224,6 +224,21 @@ async def test_the_key_is_derived_in_a_process_without_files_or_network(tmp_path
         await one.close()
 
 
+async def test_a_header_that_would_be_tried_for_hours_is_given_up(tmp_path: Path) -> None:
+    image = tmp_path / "disk"
+    disk, _ = _with_slot(parallel=1, memory_kib=512 * 1024)
+    device, _ = changed(disk, lambda text: text["keyslots"]["0"]["kdf"].update(time=40))
+    image.write_bytes(device.data)
+    disks = await open_disks([LocalImage(image)])
+    async with Reader(disks, 1.0, for_keys=True) as reader:
+        await reader.volumes()
+        with pytest.raises(FileRestoreError, match="Trying the key slots took longer"):
+            await reader.unlock("disk0", Secret(b"four threads"))
+        assert reader.process_id is None
+    for one in disks:
+        await one.close()
+
+
 def _with_slot(parallel: int, memory_kib: int) -> tuple[bytes, bytes]:
     """A LUKS2 header whose one key slot holds the key in a single stripe."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
