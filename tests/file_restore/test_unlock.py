@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -19,14 +20,18 @@ from typing import Any
 import pytest
 
 from azure_ops import wire
+from azure_ops.engine.file_session import FileSession as FileSessionOfEngine
+from azure_ops.engine.unlocking import unlock as unlock_disk
 from azure_ops.errors import RecoveryError
 from azure_ops.file_model import Conflict, FileChoice, FileSession, RestoreState, Secret, TickedFile
 from azure_ops.file_restore import encrypted, pipe, volumes
 from azure_ops.file_restore.byte_source import LocalImage
 from azure_ops.file_restore.damage import Damaged, NotReadable
 from azure_ops.file_restore.disks import open_disks
+from azure_ops.file_restore.extraction import Extraction
 from azure_ops.file_restore.luks import Luks, read_luks
 from azure_ops.file_restore.luks_keys import WrongKey, merge, volume_key
+from azure_ops.file_restore.page_blob import PageBlob
 from azure_ops.file_restore.problems import FileRestoreError
 from azure_ops.file_restore.reader import Reader
 from azure_ops.file_restore.sector_cipher import SectorCipher
@@ -35,6 +40,7 @@ from tests.emulator.engine_world import Told
 from .builders import MemoryDisk
 from .interrupted import opened
 from .make_images import KEY_FILE, PASSPHRASE
+from .range_server import RangeServer
 from .test_engine_files import console, content, ended, home  # noqa: F401
 from .truth import facts_of_folder, recorded
 
@@ -103,6 +109,53 @@ async def test_both_versions_give_their_files(
     assert b"disk0/p1/plain" in written
     for secret in (PASSPHRASE.encode(), b"incorrect horse", KEY_FILE[:9]):
         assert secret not in written
+
+
+async def unlocked_session(server: RangeServer, *volumes: str) -> FileSessionOfEngine:
+    blob = PageBlob(server.address(), "disk", tls=server.tls, pause_s=0.01)
+    session = FileSessionOfEngine("s", ("disk",), await open_disks([blob]))
+    for volume in volumes:
+        await unlock_disk(session, volume, Secret(PASSPHRASE.encode()), "")
+    return session
+
+
+async def test_over_https_in_parallel_checked_and_gone_on_with(image: Image, tmp_path: Path) -> None:
+    """The second time other volumes are unlocked, in another order: the restore is still the same one."""
+    truth, out = content(recorded("encrypted-root")), tmp_path / "out"
+    server = RangeServer(image("encrypted.img"), tmp_path)
+    session = await unlocked_session(server, "disk0/p1", "disk0/p2")
+    try:
+        root = (await session.open("secret/data")).root
+        extraction = Extraction(session.disks, "secret/data", [(b"", root)], out)
+        extraction.pause()
+        async with asyncio.timeout(30):
+            running = asyncio.create_task(extraction.run())
+            while not extraction.progress.planned:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await session.close()
+        assert [path for path in out.rglob("*") if path.name.endswith(".state")]
+        session = await unlocked_session(server, "disk0/p2")
+        disk = session.disks[1]
+        rng, whole = random.Random(4), await disk.source.read(0, disk.size)
+        for _ in range(30):
+            offset = rng.randrange(disk.size)
+            length = rng.randrange(disk.size - offset) + 1
+            assert await disk.source.read(offset, length, verified=True) == whole[offset : offset + length]
+        before = server.figures()["requests"]
+        report = await Extraction(session.disks, "secret/data", [(b"", root)], out).run()
+        assert (report.files, report.losses) == (len(truth), [])
+        assert server.figures()["requests"] - before < 20
+        assert content(facts_of_folder(out)) == truth
+        assert not [path for path in out.rglob("*") if path.name.endswith(".state")]
+        await session.close()
+        with pytest.raises(FileRestoreError, match="it is closed"):
+            await disk.source.read(0, 512)
+    finally:
+        await session.close()
+        server.close()
 
 
 def test_a_secret_is_in_no_repr() -> None:
