@@ -24,7 +24,9 @@ from .file_model import (
     FileRestore,
     FileSession,
     FileSystemView,
+    FileVolume,
     FolderCheck,
+    Secret,
 )
 from .model import (
     Check,
@@ -149,6 +151,17 @@ class OpenFileSystem(Message, frozen=True, kw_only=True):
     volume: str
 
 
+class UnlockVolume(Message, frozen=True, kw_only=True):
+    """Opens an encrypted volume for the rest of the session. The key is kept nowhere."""
+
+    session: str
+    volume: str
+    secret: Secret = Secret()
+    """The passphrase, unless a key file is named."""
+    key_file: str = ""
+    """Of this machine, a whole path."""
+
+
 class ListFiles(Message, frozen=True, kw_only=True):
     """A directory, in parts: `more` asks for the next one of the same directory."""
 
@@ -256,6 +269,7 @@ Request = (
     | WriteHandover
     | OpenFiles
     | OpenFileSystem
+    | UnlockVolume
     | ListFiles
     | FindFiles
     | LookUpPath
@@ -428,6 +442,11 @@ class FileSystemOpened(Message, frozen=True, kw_only=True):
     system: FileSystemView
 
 
+class VolumeUnlocked(Message, frozen=True, kw_only=True):
+    volumes: tuple[FileVolume, ...]
+    """All of the session, with what is in the unlocked one."""
+
+
 class FilesListed(Message, frozen=True, kw_only=True):
     entries: tuple[FileEntry, ...] = ()
     problem: str = ""
@@ -480,6 +499,7 @@ Result = (
     | GotPlan
     | HandoverWritten
     | FilesOpened
+    | VolumeUnlocked
     | FileSystemOpened
     | FilesListed
     | FilesFound
