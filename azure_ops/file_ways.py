@@ -22,7 +22,6 @@ OPEN_FILES, READ_DISK = "open-files", "read-disk"
 """The action of the key, and in the journal: leave to read one disk, from its beginning to its end."""
 RESTORE_DISKS, TEMPORARY = "restore-disks", "temporary"
 """The action that makes disks of a point, and the answer by which those made to be read are told apart."""
-SCRIPT_ACTION = "item-recovery"
 LASTS_S = 3600
 """Of one grant. Renewed while it is used, ended when the files are closed."""
 TAKEN_TOGETHER = timedelta(minutes=10)
@@ -195,7 +194,7 @@ def _restore(point: RecoveryPoint, times: Iterable[RestoreTime]) -> Way:
 def _script(point: RecoveryPoint) -> Way:
     return Way(
         kind=WayKind.SCRIPT, why=SCRIPT_WHY, seconds=float("inf"), takes="some minutes and more",
-        why_not="it is an action of its own, in the menu (a)",
+        why_not="it is an action of its own in the menu (a): Files by recovery script",
     )  # fmt: skip
 
 

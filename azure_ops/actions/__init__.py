@@ -14,6 +14,7 @@ from .delete_disk import DELETE_DISK
 from .failover import FAILOVER
 from .open_files import OPEN
 from .protect import PROTECT
+from .recover_items import RECOVER_ITEMS, REVOKE_ITEMS
 from .replace_disks import REPLACE_DISKS
 from .restore_disks import RESTORE_DISKS
 from .restore_vm import RESTORE_VM
@@ -40,6 +41,8 @@ ALL: tuple[Action, ...] = (
     RESTORE_DISKS,
     RESTORE_VM,
     REPLACE_DISKS,
+    RECOVER_ITEMS,
+    REVOKE_ITEMS,
     CANCEL_JOB,
     DELETE_DISK,
     CREATE_VAULT,

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +34,9 @@ from ..file_restore.problems import FileRestoreError
 from ..file_restore.reader import Reader
 from .file_streams import Stream
 
+if TYPE_CHECKING:
+    from ..file_restore.folder import Folder
+
 ANSWERS_WITHIN_S = 0.3
 """A part of a long answer goes out after so long, even if it is empty."""
 PARTS_AT_ONCE = 4
@@ -52,7 +56,8 @@ class FileSession:
         self,
         id: str,
         sources: tuple[str, ...],
-        disks: Sequence[Disk],
+        disks: Sequence[Disk] = (),
+        folder: Folder | None = None,
         *,
         title: str = "",
         notes: tuple[str, ...] = (),
@@ -66,27 +71,42 @@ class FileSession:
         self.id = id
         self.sources = sources
         self.disks = list(disks)
+        self.folder = folder
+        """In place of disks."""
         self._readers: dict[str, Reader] = {}
         self._listing: tuple[object, Stream[pipe.Part]] | None = None
         self._search: tuple[object, Stream[Hits]] | None = None
         self._counting: tuple[object, asyncio.Task[None]] | None = None
         self._count = FileCount()
 
+    def new_reader(self) -> Reader:
+        if self.folder is None:
+            return Reader(self.disks)
+        from ..file_restore.folder_reader import FolderReader
+
+        return FolderReader(self.folder)
+
     def _reader(self, purpose: str) -> Reader:
         if purpose not in self._readers:
-            self._readers[purpose] = Reader(self.disks)
+            self._readers[purpose] = self.new_reader()
         return self._readers[purpose]
 
     @property
     def reader_pids(self) -> list[int]:
         return [reader.process_id for reader in self._readers.values() if reader.process_id]
 
+    def add(self, disk: Disk) -> None:
+        """The content of a volume that was unlocked."""
+        self.disks.append(disk)
+        for reader in self._readers.values():
+            reader.add_disk(disk)
+
     async def volumes(self) -> tuple[FileVolume, ...]:
         found = await self._reader("look").volumes()
         return tuple(
             FileVolume(
                 key=one.key, parent=one.parent, description=one.description, state=one.state, size=one.size,
-                label=one.label, uuid=one.uuid, reason=one.reason,
+                label=one.label, uuid=one.uuid, reason=one.reason, facts=one.facts, unlock=one.unlock,
             )
             for one in found[:MOST_VOLUMES]
         )  # fmt: skip
@@ -181,6 +201,8 @@ class FileSession:
             await disk.close()
         if self._release is not None:
             await self._release(keep)
+        if self.folder is not None:
+            self.folder.close()
 
 
 def plan_of(reader: Reader, choice: FileChoice) -> AsyncIterator[tuple[Planned, ...]]:

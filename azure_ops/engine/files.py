@@ -7,6 +7,7 @@ restored from it; the next console that opens the same disks finds it again.
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,10 @@ from ..journal.store import Journal
 from .console import Board, Console
 from .file_restores import FileRestores, check_folder
 from .file_session import FileSession
+from .unlocking import unlock
 
 if TYPE_CHECKING:
+    from ..file_restore.folder import Folder
     from .point_files import PointOpening
     from .services import Services
 
@@ -36,9 +39,9 @@ MOST_DISKS = 64
 CACHE_BYTES = 64 * 1024 * 1024
 
 FileRequest = (
-    wire.OpenFiles | wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
-    | wire.CountFiles | wire.CheckFolder | wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore
-    | wire.ControlRestore | wire.CloseFiles
+    wire.OpenFiles | wire.OpenFileSystem | wire.UnlockVolume | wire.ListFiles | wire.FindFiles
+    | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckFolder | wire.RestoreFiles
+    | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
 
 
@@ -148,10 +151,20 @@ class FileSessions:
                 return wire.FilesOpened(session=await self._open(console, request.paths))
             case wire.CheckFolder():
                 return wire.FolderChecked(check=await asyncio.to_thread(check_folder, request.folder))
+            case wire.UnlockVolume():
+                session = self._session(request.session)
+                await unlock(session, request.volume, request.secret, request.key_file)
+                return wire.VolumeUnlocked(volumes=await session.volumes())
             case wire.CloseFiles():
                 await self._leave(request.session)
                 return wire.Done()
-            case wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore():
+            case wire.ResumeRestore():
+                session = self._session(request.session)
+                interrupted = self._restore_of(session)
+                if interrupted is not None:
+                    await session.open(interrupted.volume)  # it may have to be unlocked first
+                return wire.RestoreTold(restore=self._restore(console, request))
+            case wire.RestoreFiles() | wire.GetRestore() | wire.ControlRestore():
                 return wire.RestoreTold(restore=self._restore(console, request))
             case _:
                 return await self._look(self._session(request.session), request)
@@ -247,8 +260,9 @@ class FileSessions:
 
     async def _opened(self, paths: tuple[str, ...]) -> FileSession:
         await self._make_room()
-        disks = await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
-        session = FileSession(uuid.uuid4().hex, paths, disks)
+        folder = await asyncio.to_thread(_folder_of, paths)
+        disks = [] if folder else await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
+        session = FileSession(uuid.uuid4().hex, paths, disks, folder)
         self._sessions[session.id] = session
         return session
 
@@ -266,3 +280,14 @@ class FileSessions:
         self._owners.pop(id, None)
         self._left_at.pop(id, None)
         await session.close(keep=keep)
+
+
+def _folder_of(paths: tuple[str, ...]) -> Folder | None:
+    """What was named, when it is a folder of this machine and no image."""
+    if not any(os.path.isdir(path) for path in paths):
+        return None
+    if len(paths) > 1:
+        raise FileRestoreError("A folder is opened alone.", "Name one folder, or the images of one machine.")
+    from ..file_restore.folder import Folder
+
+    return Folder(Path(os.path.realpath(paths[0])))

@@ -27,7 +27,7 @@ from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
 from .planner import KeptPlan, Planner, name_of
-from .runner_follow import Follower
+from .runner_follow import Follower, ReadRow
 
 if TYPE_CHECKING:
     from ..services.session import Session
@@ -52,7 +52,8 @@ class Runner:
         *,
         on_change: Callable[[], None],
         on_notice: Callable[[wire.Notice], None],
-        on_ended: Callable[[Entry], None] = lambda _: None,
+        on_ended: Callable[[Entry], None],
+        read_row: ReadRow,
         times: Callable[[], tuple[RestoreTime, ...]] = tuple,
         read_only: bool = False,
     ) -> None:
@@ -64,7 +65,7 @@ class Runner:
         self._on_ended = on_ended
         self._read_only = read_only
         self._planner = Planner(session, watcher, board, times)
-        self._follower = Follower(session, pace, watcher, self._planner.context, self.record)
+        self._follower = Follower(session, pace, watcher, self._planner.context, self.record, read_row)
         self._entries: dict[str, Entry] = {}
         self._held: dict[str, str] = {}
         self._sending = asyncio.Semaphore(SENT_AT_ONCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -39,8 +40,12 @@ LONGEST_LOOK_PAUSE_S = 60.0
 OPERATION_POLL_S = 3.0
 """Until the service has told which job it made."""
 MISSED_READS_TOLD = 3
+ROW_READ_WITHIN_S = 5.0
+"""Real seconds by which the end of an operation is told, whether or not its row could be read anew."""
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
+    "recover-items": "was not sent: the point shows no new connection",
+    "revoke-items": "was not sent: the point is still open",
     "delete-disk": "was not sent: the disk is still there",
     "snapshot-disks": "was not sent: there is no such snapshot",
     "create-vault": "was not sent: there is no such vault",
@@ -53,6 +58,10 @@ class Record(Protocol):
     def __call__(self, entry: Entry, text: str, job: Job | None = None) -> None: ...
 
 
+class ReadRow(Protocol):
+    async def __call__(self, key: str) -> None: ...
+
+
 class Follower:
     def __init__(
         self,
@@ -61,12 +70,14 @@ class Follower:
         watcher: Watcher,
         context: Callable[[], Context],
         record: Record,
+        read_row: ReadRow,
     ) -> None:
         self._session = session
         self._pace = pace
         self._watcher = watcher
         self._context = context
         self._record = record
+        self._read_row = read_row
         self.unreadable: set[str] = set()
         """Operations of which nothing can be learned now."""
 
@@ -177,6 +188,7 @@ class Follower:
             ended = self._end(entry, job)
             if ended is not None:
                 ended = await self._with_outputs(ended, job)
+                await self._read_target(ended)
                 self._record(ended, f"{ended.phase}: {ended.message}", job)
                 return ended
             line = progress_line(job)
@@ -188,6 +200,12 @@ class Follower:
                 self._record(entry, text or line, job)
             if without_news:
                 await asyncio.sleep(self._pace.seconds(patience_s(without_news)))
+
+    async def _read_target(self, entry: Entry) -> None:
+        """Its row first, then "done": whoever reads that looks for the next key on the row at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROW_READ_WITHIN_S):
+                await self._read_row(entry.target_key)
 
     async def _with_outputs(self, entry: Entry, job: Job) -> Entry:
         """What it made, read once. That it cannot be read changes nothing about how it ended."""
@@ -234,7 +252,8 @@ class Follower:
             state=told.state,
             state_text=told.state_text,
             started_at=told.started_at,
-            ended_at=told.ended_at,
+            # Item-level recovery ends, so it says, at the moment it began: that is no duration.
+            ended_at=told.ended_at if told.ended_at != told.started_at else None,
             errors=(told.error,) if told.error else (),
         )
 

@@ -61,6 +61,7 @@ class Services:
             on_notice=notify,
             on_ended=self._operation_ended,
             times=history.restore_times,
+            read_row=self.focus.read_now,
             read_only=settings.read_only,
         )
         self.access = DiskAccess(session, journal, board, wake=wake, notify=notify)

@@ -109,6 +109,13 @@ class FocusReader:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), self._pace.seconds(FOCUS_S))
 
+    async def read_now(self, key: str) -> None:
+        """One row, out of its turn. A part that cannot be read stays as it was."""
+        item = self._watcher.item(key)
+        if item is not None:
+            self._machines_read.pop(key, None)
+            self._watcher.lay_over((await self._read_row(item))[0])
+
     async def _read_rows(self, keys: list[str], busy: set[str]) -> None:
         for key in keys:
             if key not in busy and key in self._glow:

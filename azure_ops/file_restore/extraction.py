@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from .destination import Destination, cannot_write, safe_parts
 from .disks import Disk
-from .entries import BYTES, ZEROS, Planned
+from .entries import BYTES, READER, ZEROS, Entry, Planned, Run
 from .finishing import Finishing
 from .ledger import Ledger
 from .problems import FileRestoreError
@@ -58,10 +58,12 @@ class Extraction:
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
         without: Sequence[bytes] = (),
+        new_reader: Callable[[], Reader] | None = None,
     ) -> None:
         """`ticked` are paths with ids: the folder gets the same tree, directories above them included.
-        `without` are paths below them that are left out."""
+        `without` are paths below them that are left out. `new_reader` where it is no disks that are read."""
         self._disks = list(disks)
+        self._new_reader = new_reader or (lambda: Reader(self._disks))
         self._volume = volume
         self._ticked = list(ticked)
         self._without = sorted(without)
@@ -97,13 +99,13 @@ class Extraction:
         destination = Destination(self._folder)
         ledger: Ledger | None = None
         try:
-            async with Reader(self._disks) as planner, Reader(self._disks) as decoder:
+            async with self._new_reader() as planner, self._new_reader() as decoder:
                 info = await planner.open(self._volume)
                 job = {
                     "volume": self._volume,
                     "of": [disk.source.name for disk in self._disks],
                     "file_system": info.uuid,
-                    "disks": [disk.size for disk in self._disks],
+                    "disks": [disk.size for disk in self._disks if not disk.inside],
                     "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
                     "conflict": self._options.conflict,
                 }
@@ -254,7 +256,7 @@ class Extraction:
             within = run.offset >= end and run.length >= 0 and run.offset + run.length <= item.entry.size
             if run.disk == BYTES:
                 within = within and len(run.data) == run.length
-            elif run.disk != ZEROS:
+            elif run.disk not in (ZEROS, READER):
                 within = (
                     within
                     and 0 <= run.disk < len(self._disks)
@@ -312,17 +314,29 @@ class Extraction:
 
     async def _decode(self, target: Target, writer: Writer, decoder: Reader) -> None:
         entry = target.item.entry
-        at = 0
         try:
-            while at < entry.size:
-                await self._running.wait()
-                data = await decoder.read(self._volume, entry.id, at, _DECODED_AT_ONCE)
-                if not data:
-                    raise FileRestoreError("it ends too early")
-                await self._in_thread(writer.write, target, at, data)
-                at += len(data)
+            if decoder.living:
+                await self._in_thread(writer.begin_anew, target)
+            for run in target.item.runs or (Run(0, entry.size, READER),):
+                if run.disk == READER:
+                    await self._decode_run(run, target, writer, decoder)
+            if decoder.living:
+                (now,) = await decoder.entries(self._volume, (entry.id,))
+                if (now.size, now.modified_ns, now.changed_ns) != _version(entry):
+                    raise FileRestoreError(now.problem or "it changed while it was being copied")
         except FileRestoreError as exc:
             target.failed = exc.title
+
+    async def _decode_run(self, run: Run, target: Target, writer: Writer, decoder: Reader) -> None:
+        at, end = run.offset, run.offset + run.length
+        while at < end:
+            await self._running.wait()
+            wanted = min(_DECODED_AT_ONCE, end - at)
+            data = await decoder.read(self._volume, target.item.entry.id, at, wanted)
+            if not data:
+                raise FileRestoreError("it ends too early")
+            await self._in_thread(writer.write, target, at, data)
+            at += len(data)
 
     async def _finish(self, targets: list[Target], writer: Writer) -> None:
         if targets:
@@ -367,6 +381,10 @@ class Extraction:
             finishing.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
             finishing.directory(parts, path, item)
+
+
+def _version(entry: Entry) -> tuple[int, int, int]:
+    return entry.size, entry.modified_ns, entry.changed_ns
 
 
 def _ancestors(path: bytes) -> Iterator[bytes]:

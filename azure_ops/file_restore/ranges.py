@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .byte_source import ByteSource
-from .entries import BYTES, ZEROS, Run
+from .entries import BYTES, READER, ZEROS, Run
 
 GAP = 64 * 1024
 """Fetching so much for nothing is cheaper than another request."""
@@ -39,7 +39,7 @@ class Fetch:
 def pieces_of(item: int, runs: Iterable[Run], sources: Sequence[ByteSource]) -> Iterator[Piece]:
     """What has to be fetched of a file; parts that are known to be zeros stay holes."""
     for run in runs:
-        if run.disk in (BYTES, ZEROS):
+        if run.disk in (BYTES, ZEROS, READER):
             continue
         for position, length in sources[run.disk].written(run.position, run.length):
             yield Piece(run.disk, position, length, item, run.offset + position - run.position)

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     FAILOVER_UNCOMMITTED = "failover not committed"
     NOT_REPROTECTED = "not protected again"
     TEST_OPEN = "test not cleaned up"
+    ITEMS_OPEN = "file recovery open"
     JOB_SUSPENDED = "job waits"
     SOFT_DELETED = "backups deleted"
     BACKUP_FAILED = "backup failed"

@@ -6,6 +6,7 @@ newest question counts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +18,7 @@ from textual.widgets import Input
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.file_model import FileCount, FileEntry, FileSession, FileSystemView, RestoreState
+from azure_ops.file_model import FileCount, FileEntry, FileSession, FileSystemView, FileVolume, RestoreState
 from widgets.file_tree import FileRow, FileTable, Ticked, TickToggled, VolumeTable, count_text, text_of
 from widgets.key_line import KeyLine
 from widgets.page import Page, PageView
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000
 """Of one directory or search; the engine's memory is bounded, this is the console's."""
+LETS_GO_S = 2.0
 COMMANDS = (
     "back", "filter", "sort", "details", "copy", "refresh", "help", "quit", "hidden-files", "find-files",
     "go-to-path", "restore-files",
@@ -134,6 +136,8 @@ class FilesScreen(Screen[None]):
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
+        if first and [one.description for one in opened.volumes] == ["folder"]:
+            self._work(self._enter_volume(opened.volumes[0].key), "list")
         restore = opened.restore
         if restore is None or (restore.state.ended and restore.state is not RestoreState.INTERRUPTED):
             return
@@ -159,6 +163,23 @@ class FilesScreen(Screen[None]):
             closing = self.console_app.link.ask(wire.CloseFiles(session=self.session.id), wire.Done)
             self.console_app.run_worker(closing, group="close-files", exit_on_error=False)
         self.dismiss(None)
+
+    def _unlock(self, volume: FileVolume) -> None:
+        from .files_unlock import UnlockForm
+
+        def unlocked(volumes: tuple[FileVolume, ...] | None) -> None:
+            if volumes is None:
+                return
+            self._problem = ""
+            self.volumes.show(volumes)
+            inside = [one for one in volumes if one.parent == volume.key]
+            if inside:
+                self.volumes.set_cursor(inside[0].key)
+            if len(inside) == 1 and inside[0].state == "readable":
+                self._work(self._enter_volume(inside[0].key), "list")
+            self._show()
+
+        self.app.push_screen(UnlockForm(self.console_app, self._session(), volume), unlocked)
 
     def _session(self) -> str:
         return self.session.id if self.session else ""
@@ -327,6 +348,8 @@ class FilesScreen(Screen[None]):
         volume = self.volumes.cursor_row
         if self._view is None and volume is not None and volume.reason:
             page.bullet(f"{volume.key}: {volume.reason}", sign="✖", style="$text-warning")
+            if volume.unlock:
+                page.note("enter asks for its passphrase or key file", 0)
         if self._view is not None:
             hidden = sum(not self._is_shown(row) for row in self._rows["list"]) if not self._pattern else 0
             if hidden:
@@ -337,7 +360,9 @@ class FilesScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         if self._view is None:
-            shown = [("enter", "Open"), (self._key("details"), "Details")]
+            volume = self.volumes.cursor_row
+            locked = volume is not None and bool(volume.unlock)
+            shown = [("enter", "Unlock" if locked else "Open"), (self._key("details"), "Details")]
             if self._opener is not None:
                 shown.append(("esc", "Close"))
         else:
@@ -357,6 +382,8 @@ class FilesScreen(Screen[None]):
             volume = self.volumes.cursor_row
             if volume is not None and volume.state == "readable":
                 self._work(self._enter_volume(volume.key), "list")
+            elif volume is not None and volume.unlock:
+                self._unlock(volume)
             elif volume is not None:
                 self._problem = volume.reason or f"{volume.key} holds no files itself."
                 self._show()
@@ -411,7 +438,13 @@ class FilesScreen(Screen[None]):
             case "help":
                 self.console_app.console_screen.commands.help()
             case "quit":
+                await self._let_go()
                 await self.console_app.action_quit()
+
+    async def _let_go(self) -> None:
+        """Nobody waits for a minute to unmount what was looked at; what is being restored goes on."""
+        with contextlib.suppress(RecoveryError):
+            await self.console_app.link.ask(wire.CloseFiles(session=self._session()), wire.Done, LETS_GO_S)
 
     def _refresh(self) -> None:
         if self._view is None:
