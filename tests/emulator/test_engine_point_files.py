@@ -80,17 +80,23 @@ async def restored(
     return await meanwhile(world, _restored(console, session, path, out))
 
 
-async def _restored(console: Told, session: FileSession, path: bytes, out: Path) -> RestoreState:
+async def ticked(console: Told, session: FileSession, path: bytes) -> FileChoice:
     volume = max((one for one in session.volumes if one.state == "readable"), key=lambda one: one.size).key
     await console.call(wire.OpenFileSystem(session=session.id, volume=volume))
     chain = await console.call(wire.LookUpPath(session=session.id, volume=volume, path=path))
     assert isinstance(chain, wire.PathFound)
-    ticked = TickedFile(path=path, id=chain.entries[-1].id)
-    choice = FileChoice(volume=volume, ticked=(ticked,))
+    return FileChoice(volume=volume, ticked=(TickedFile(path=path, id=chain.entries[-1].id),))
+
+
+async def begin(console: Told, session: FileSession, choice: FileChoice, out: Path) -> None:
     request = wire.RestoreFiles(
         session=session.id, choice=choice, folder=str(out), conflict=Conflict.KEEP_BOTH
     )
     await console.call(request)
+
+
+async def _restored(console: Told, session: FileSession, path: bytes, out: Path) -> RestoreState:
+    await begin(console, session, await ticked(console, session, path), out)
     while True:
         told = await console.call(wire.GetRestore(session=session.id))
         assert isinstance(told, wire.RestoreTold)
@@ -285,3 +291,31 @@ async def test_a_read_only_console_opens_nothing(world: EngineWorld) -> None:
     with pytest.raises(RecoveryError, match="read-only"):
         await opened(looking, request, world)
     assert posts(world, "beginGetAccess") == []
+
+
+async def test_a_restore_that_was_cut_off_goes_on_from_the_same_point(
+    world: EngineWorld, tmp_path: Path
+) -> None:
+    """The engine is killed in the middle; the same question opens the point anew and offers what was left."""
+    console = await world.filled_console()
+    vm = console.named("web-01")
+    request = await opening(console, vm)
+    session = await opened(console, request, world)
+    choice = await ticked(console, session, b"etc")
+    world.emulator.fault("slow", path="/md-*", delay_s=20.0, count=10_000)
+    await begin(console, session, choice, tmp_path)
+    kill(console.pid)
+    world.emulator.clear_faults()
+    again = await world.console()
+    await again.filled()
+    anew = await opened(again, request, world)
+    assert anew.restore is not None
+    assert anew.restore.state is RestoreState.INTERRUPTED
+    await again.call(wire.ResumeRestore(session=anew.id, id=anew.restore.id))
+    await meanwhile(world, again.ended([anew.restore.id]))
+    told = await again.call(wire.GetRestore(session=anew.id))
+    assert isinstance(told, wire.RestoreTold)
+    assert told.restore is not None
+    assert told.restore.state is RestoreState.DONE
+    await closed(again, anew, world)
+    assert len(posts(world, "beginGetAccess")) == len(posts(world, "endGetAccess")) == 2

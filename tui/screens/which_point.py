@@ -156,7 +156,10 @@ def _actions(point: RecoveryPoint) -> tuple[str, ...]:
 
 def _why_not(point: RecoveryPoint, keys: KeyTable) -> str:
     if point.source is PointSource.SNAPSHOT:
-        return "No key restores disk snapshots: make disks of them and attach them by hand."
+        return (
+            f"No key restores disk snapshots: their files can be opened ({keys.shown('open-files')}), or make "
+            "disks of them and attach them by hand."
+        )
     if point.source is PointSource.REPLICATION:
         return f"A replication point is taken by a failover ({keys.shown('failover')})."
     return "A backup point is restored, not failed over to."
