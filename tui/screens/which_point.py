@@ -157,7 +157,7 @@ def _actions(point: RecoveryPoint) -> tuple[str, ...]:
 def _why_not(point: RecoveryPoint, keys: KeyTable) -> str:
     if point.source is PointSource.SNAPSHOT:
         return (
-            f"No key restores disk snapshots: their files can be opened ({keys.shown('open-files')}), or make "
+            f"No key restores disk snapshots: open their files ({keys.shown('open-files')}), or make "
             "disks of them and attach them by hand."
         )
     if point.source is PointSource.REPLICATION:
