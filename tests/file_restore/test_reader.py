@@ -88,6 +88,48 @@ async def test_after_its_end_the_next_call_starts_another(
         assert reader.process_id is not None
 
 
+class Slow(LocalImage):
+    """Once told so, it gives no bytes until somebody lets it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked = asyncio.Event()
+        self.gives = asyncio.Event()
+        self.gives.set()
+
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
+        self.asked.set()
+        await self.gives.wait()
+        return await super().read(offset, length)
+
+
+async def test_killed_in_the_middle_of_a_call(image: Image) -> None:
+    source = Slow(image("ubuntu.img"))
+    disks = await open_disks([source])
+    async with Reader(disks) as reader, asyncio.timeout(20):
+        root = (await reader.open("disk0/p3")).root
+
+        async def found() -> int:
+            return sum([len(hits) async for hits, _ in reader.search("disk0/p3", root, "*")])
+
+        source.asked.clear()
+        source.gives.clear()
+        searching, waiting = asyncio.create_task(found()), asyncio.create_task(found())
+        await source.asked.wait()
+        first = reader.process_id
+        assert first is not None
+        # It waits for bytes and nobody has reaped it: the number is its own.
+        os.kill(first, signal.SIGKILL)
+        source.gives.set()
+        with pytest.raises(ReaderStopped, match=r"ended by itself \(SIGKILL\)"):
+            await searching
+        assert await waiting > 100
+        assert reader.process_id not in (None, first)
+        assert reader.restarts == 1
+    for disk in disks:
+        await disk.close()
+
+
 async def test_silence_ends_it(disks: list[Disk]) -> None:
     async with Reader(disks, silence_s=1.0) as reader:
         await reader.volumes()
