@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from azure_ops.file_restore import pipe
 from azure_ops.file_restore import reader as reader_module
 from azure_ops.file_restore.byte_source import LocalImage
 from azure_ops.file_restore.disks import Disk, open_disks
@@ -126,6 +127,39 @@ async def test_killed_in_the_middle_of_a_call(image: Image) -> None:
         assert await waiting > 100
         assert reader.process_id not in (None, first)
         assert reader.restarts == 1
+    for disk in disks:
+        await disk.close()
+
+
+async def test_one_that_talks_without_end_is_ended(
+    image: Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It asks for bytes, and talks on while they are fetched until there is no room."""
+    source = Slow(image("ubuntu.img"))
+    disks = await open_disks([source])
+    place = next(at for at in range(4 << 20, source.size, 1 << 18) if source.written(at, 512))
+    frames = [pipe.frame(pipe.READY, pipe.Ready(())), pipe.frame(pipe.NEED, pipe.Need(0, place, 512))]
+    (tmp_path / "begins").write_bytes(b"".join(frames))
+    (tmp_path / "goes-on").write_bytes(pipe.frame(0, b"") * 200_000)
+    chatter = tmp_path / "chatter"
+    on = f"while cat {tmp_path}/goes-on; do :; done"
+    chatter.write_text(f"#!/bin/sh\ncat {tmp_path}/begins\n{on}\n")
+    chatter.chmod(0o700)
+    async with Reader(disks) as reader, asyncio.timeout(30):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(chatter))
+            source.asked.clear()
+            source.gives.clear()
+            asking = asyncio.create_task(reader.volumes())
+            await source.asked.wait()
+            assert reader._process is not None
+            assert reader._process.stdout is not None
+            while not reader._process.stdout._paused:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+            source.gives.set()
+            with pytest.raises(ReaderStopped, match="out of turn"):
+                await asking
+        assert await reader.volumes()
     for disk in disks:
         await disk.close()
 
