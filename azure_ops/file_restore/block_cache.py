@@ -1,8 +1,8 @@
 """Aligned blocks of one disk, kept within a bound: no byte is fetched twice at once, holes cost nothing.
 
-Every block is checked against the server's hash, so that files are restored from here, too. A miss fetches one
-block. A reader that goes on where it left off gets a window ahead of it that doubles with
-each step; windows are kept per stream, because a walk reads directories and inode tables in turns.
+Every block is checked against the server's hash, so that files are restored from here, too. A miss fetches
+one block. A reader that goes on where it left off gets a window ahead of it that doubles with each step;
+windows are kept per stream, because a walk reads directories and inode tables in turns.
 """
 
 from __future__ import annotations

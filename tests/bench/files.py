@@ -249,7 +249,7 @@ async def restored(reader: Any, disks: Any, what: str, out: Path) -> dict[str, A
 
 
 async def fewest(reader: Any, disk: Any, entry: Any) -> int:
-    """Requests that fetch every byte of the files once and, between them, not more than half as much again."""
+    """Requests that fetch all bytes of the files and, between them, not more than half as much again."""
     from azure_ops.file_restore.ranges import pieces_of
 
     places = []
