@@ -21,6 +21,7 @@ from ..journal.store import Journal
 from .console import Board, Console
 from .file_restores import FileRestores, check_folder
 from .file_session import FileSession
+from .unlocking import unlock
 
 GRACE_S = 60.0
 """A console whose line broke comes back within this time, or its disks are closed."""
@@ -30,9 +31,9 @@ MOST_DISKS = 64
 CACHE_BYTES = 64 * 1024 * 1024
 
 FileRequest = (
-    wire.OpenFiles | wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
-    | wire.CountFiles | wire.CheckFolder | wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore
-    | wire.ControlRestore | wire.CloseFiles
+    wire.OpenFiles | wire.OpenFileSystem | wire.UnlockVolume | wire.ListFiles | wire.FindFiles
+    | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckFolder | wire.RestoreFiles
+    | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
 
 
@@ -84,10 +85,20 @@ class FileSessions:
                 return wire.FilesOpened(session=await self._open(console, request.paths))
             case wire.CheckFolder():
                 return wire.FolderChecked(check=await asyncio.to_thread(check_folder, request.folder))
+            case wire.UnlockVolume():
+                session = self._session(request.session)
+                await unlock(session, request.volume, request.secret, request.key_file)
+                return wire.VolumeUnlocked(volumes=await session.volumes())
             case wire.CloseFiles():
                 await self._leave(request.session)
                 return wire.Done()
-            case wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore():
+            case wire.ResumeRestore():
+                session = self._session(request.session)
+                interrupted = self._restore_of(session)
+                if interrupted is not None:
+                    await session.open(interrupted.volume)  # it may have to be unlocked first
+                return wire.RestoreTold(restore=self._restore(console, request))
+            case wire.RestoreFiles() | wire.GetRestore() | wire.ControlRestore():
                 return wire.RestoreTold(restore=self._restore(console, request))
             case _:
                 return await self._look(self._session(request.session), request)
