@@ -5,6 +5,7 @@ parallel range reads, written beside and renamed when complete. A later run of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -123,7 +124,8 @@ class Extraction:
             raise cannot_write(self._folder, exc) from exc
         finally:
             if ledger is not None:
-                ledger.close()
+                with contextlib.suppress(OSError):  # on a full disk; what stopped the restore is told already
+                    ledger.close()
             destination.close()
             self._threads.shutdown(wait=False)
 
