@@ -5,6 +5,7 @@ parallel range reads, written beside and renamed when complete. A later run of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -126,7 +127,8 @@ class Extraction:
             raise cannot_write(self._folder, exc) from exc
         finally:
             if ledger is not None:
-                ledger.close()
+                with contextlib.suppress(OSError):  # on a full disk; what stopped the restore is told already
+                    ledger.close()
             destination.close()
             self._threads.shutdown(wait=False)
 
@@ -268,7 +270,7 @@ class Extraction:
             end = run.offset + run.length
 
     async def _fetch_wave(self, wave: _Wave, writer: Writer, decoder: Reader) -> None:
-        todo = list(fetches(wave.pieces))
+        todo = list(fetches(wave.pieces, lambda disk, *place: self._disks[disk].cache.holds(*place)))
         wave.pieces = []
         for fetch in todo:
             for piece in fetch.pieces:
@@ -305,10 +307,13 @@ class Extraction:
     async def _work(self, queue: Iterator[Fetch], wave: _Wave, writer: Writer) -> None:
         for fetch in queue:
             await self._running.wait()
-            source = self._disks[fetch.disk].source
-            data = await source.read(fetch.position, fetch.length, verified=True)
-            self.progress.requests += 1
-            self.progress.bytes_fetched += fetch.length
+            disk = self._disks[fetch.disk]
+            if fetch.at_hand:
+                data = await disk.cache.read(fetch.position, fetch.length)
+            else:
+                data = await disk.source.read(fetch.position, fetch.length, verified=True)
+                self.progress.requests += 1
+                self.progress.bytes_fetched += fetch.length
             await self._finish(await self._in_thread(writer.scatter, fetch, data, wave.targets), writer)
             self._news()
 

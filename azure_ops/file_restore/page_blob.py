@@ -98,7 +98,7 @@ class PageBlob:
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         try:
-            self._first = await self._range(0, _FIRST, verified=False, opening=True)
+            self._first = await self._range(0, _FIRST, verified=True, urgent=True, opening=True)
         except BaseException:
             await self.close()
             raise
@@ -113,14 +113,14 @@ class PageBlob:
             await self._session.close()
             self._session = None
 
-    async def read(self, offset: int, length: int, *, verified: bool = False) -> bytes:
-        if offset == 0 and length == len(self._first) and not verified:
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
+        if offset == 0 and length == len(self._first):
             return self._first
         if length <= HASHED_AT_MOST:
-            return await self._range(offset, length, verified=verified)
+            return await self._range(offset, length, verified=verified, urgent=urgent)
         parts = [
-            self._range(offset + start, min(HASHED_AT_MOST, length - start), verified=verified)
-            for start in range(0, length, HASHED_AT_MOST)
+            self._range(offset + at, min(HASHED_AT_MOST, length - at), verified=verified, urgent=urgent)
+            for at in range(0, length, HASHED_AT_MOST)
         ]
         return b"".join(await asyncio.gather(*parts))
 
@@ -176,12 +176,14 @@ class PageBlob:
                 return
             marker = re.sub(r"[^A-Za-z0-9._~-]", lambda sign: f"%{ord(sign[0]):02X}", following[1].decode())
 
-    async def _range(self, offset: int, length: int, *, verified: bool, opening: bool = False) -> bytes:
+    async def _range(
+        self, offset: int, length: int, *, verified: bool, urgent: bool, opening: bool = False
+    ) -> bytes:
         headers = {"x-ms-range": f"bytes={offset}-{offset + length - 1}"}
         if verified:
             headers["x-ms-range-get-content-md5"] = "true"
         for _ in range(_TRIES):
-            data, answer = await self._asked(headers, 206, "", bulk=verified)
+            data, answer = await self._asked(headers, 206, "", bulk=verified and not urgent)
             if opening:
                 self._learn(answer)
                 length = min(length, self._size)
@@ -318,9 +320,10 @@ async def _digest_fits(data: bytes, headers: dict[str, str]) -> bool:
     sent = headers.get("content-md5")
     if not sent:
         return True
+    if len(data) <= _FIRST:
+        return _md5(data) == sent
     # In a thread: meanwhile other ranges arrive.
-    found = await asyncio.to_thread(_md5, data)
-    return found == sent
+    return await asyncio.to_thread(_md5, data) == sent
 
 
 def _md5(data: bytes) -> str:
