@@ -7,6 +7,7 @@ restored from it; the next console that opens the same disks finds it again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
     from .point_files import PointOpening
     from .services import Services
 
+log = logging.getLogger(__name__)
+
 GRACE_S = 60.0
 """A console whose line broke comes back within this time, or its disks are closed."""
 LOOK_S = 5.0
 POINT_LOOK_S = 0.4
+CLOSES_WITHIN_S = 8.0
+"""When the engine ends: whoever stops it waits."""
 MOST_SESSIONS = 8
 MOST_DISKS = 64
 CACHE_BYTES = 64 * 1024 * 1024
@@ -104,8 +109,12 @@ class FileSessions:
         for opening in self._openings.values():
             opening.task.cancel()
         await asyncio.gather(*(one.task for one in self._openings.values()), return_exceptions=True)
-        for id in list(self._sessions):
-            await self._close(id, keep=id in going_on)
+        try:
+            async with asyncio.timeout(CLOSES_WITHIN_S):
+                for id in list(self._sessions):
+                    await self._close(id, keep=id in going_on)
+        except TimeoutError:
+            log.warning("Disks could not be closed in time; the next engine ends access to them")
 
     async def open_point(
         self, console: Console, request: wire.OpenPoint, services: Services

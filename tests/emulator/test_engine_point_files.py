@@ -13,6 +13,7 @@ import pytest
 
 from azure_ops import paths, wire
 from azure_ops.emulator.disks import build_truth
+from azure_ops.engine.lock import holder
 from azure_ops.errors import RecoveryError, Refused
 from azure_ops.file_model import Conflict, FileChoice, FileSession, RestoreState, TickedFile
 from azure_ops.file_ways import READ_DISK, WayKind
@@ -319,3 +320,15 @@ async def test_a_restore_that_was_cut_off_goes_on_from_the_same_point(
     assert told.restore.state is RestoreState.DONE
     await closed(again, anew, world)
     assert len(posts(world, "beginGetAccess")) == len(posts(world, "endGetAccess")) == 2
+
+
+async def test_an_engine_that_is_stopped_ends_its_access_first(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    await opened(console, await opening(console, console.named("web-01")), world)
+    await console.call(wire.Stop())
+    async with asyncio.timeout(30):
+        while holder(world.settings) is not None:
+            world.emulator.advance(2)
+            await asyncio.sleep(0.1)
+    assert len(posts(world, "endGetAccess")) == 1
+    assert [entry.phase for entry in world.entries()] == [Phase.SUCCEEDED]
