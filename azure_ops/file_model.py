@@ -10,6 +10,8 @@ from .secret import Secret as Secret
 RESTORE_FILES = "restore-files"
 """In the journal: files written to this machine. It asks nothing of Azure and is no action on a row."""
 READ_AT_ONCE = 64 * 1024
+NOT_THERE = "NotThere"
+"""Code of the error that nothing has the name."""
 LINES_SHOWN = 500
 """Of a plan's files; the totals are of all."""
 

@@ -213,6 +213,15 @@ class ReadFile(Message, frozen=True, kw_only=True):
     length: int
 
 
+class HashFile(Message, frozen=True, kw_only=True):
+    """SHA-256 of a file, read for a moment by each question: ask with `more` until it is whole."""
+
+    session: str
+    volume: str
+    id: int
+    more: bool = False
+
+
 class CountFiles(Message, frozen=True, kw_only=True):
     """How much a choice comes to. The answer may be of a count that goes on: ask again for more of it. With
     a folder the first files are named, and which of them exist there."""
@@ -291,6 +300,7 @@ Request = (
     | FindFiles
     | LookUpPath
     | ReadFile
+    | HashFile
     | CountFiles
     | CheckFolder
     | RestoreFiles
@@ -493,6 +503,13 @@ class FileRead(Message, frozen=True, kw_only=True):
     data: bytes
 
 
+class FileHashed(Message, frozen=True, kw_only=True):
+    done: int
+    """Bytes that were read."""
+    digest: str = ""
+    """Empty until the file's end."""
+
+
 class FilesCounted(Message, frozen=True, kw_only=True):
     count: FileCount
 
@@ -529,6 +546,7 @@ Result = (
     | FilesFound
     | PathFound
     | FileRead
+    | FileHashed
     | FilesCounted
     | FolderChecked
     | RestoreTold

@@ -53,13 +53,16 @@ class ConsoleApp(EngineNews):
         keys: KeyTable,
         early: EarlyLine | None = None,
         images: tuple[str, ...] = (),
+        also: tuple[tuple[str, ...], ...] = (),
     ) -> None:
-        """`images`: files of this machine that are opened instead of the fleet."""
+        """`images`: files of this machine that are opened instead of the fleet; `also`: other images of the
+        same machine, to compare files with."""
         super().__init__(driver_class=TerminalDriver)
         self.settings = settings
         self.config = config
         self.keys = keys
         self.images = images
+        self._also = also
         self.state = ConsoleState()
         self.started = False
         """The first frame is out."""
@@ -95,9 +98,12 @@ class ConsoleApp(EngineNews):
     def on_mount(self) -> None:
         self.set_keymap(self.keys.keymap())
         if self.images:
+            from .file_opening import ImageOpener
+            from .file_versions import ImageSets
             from .screens.files import FilesScreen
 
-            self.push_screen(FilesScreen(self, self.images))
+            versions = ImageSets(self.images, self._also)
+            self.push_screen(FilesScreen(self, ImageOpener(self.images), closes=False, versions=versions))
 
     def on_ready(self) -> None:
         self.started = True
@@ -172,6 +178,7 @@ def run(
     keys: KeyTable,
     early: EarlyLine | None = None,
     images: tuple[str, ...] = (),
+    also: tuple[tuple[str, ...], ...] = (),
 ) -> int:
     if config.theme not in names():
         known = ", ".join(names())
@@ -180,7 +187,7 @@ def run(
             file=sys.stderr,
         )
         return 2
-    app = ConsoleApp(settings, config, keys, early, images)
+    app = ConsoleApp(settings, config, keys, early, images, also)
     if config.times == "local":
         use_local_times()
     app.run()

@@ -198,7 +198,9 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
     from .command_line import Parser
 
     given = Parser(
-        prog="azrecover files", usage="azrecover files IMAGE… | FOLDER | --script FOLDER", allow_abbrev=False
+        prog="azrecover files",
+        usage="azrecover files IMAGE… | FOLDER [--also IMAGE… | FOLDER]… | --script FOLDER",
+        allow_abbrev=False,
     )
     given.add_argument(
         "--script", metavar="FOLDER", help="run the recovery script in it, as root, and browse"
@@ -206,12 +208,28 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
     given.add_argument(
         "images", nargs="*", metavar="IMAGE", help="raw image, fixed VHD or block device; or one folder"
     )
+    given.add_argument(
+        "--also",
+        metavar="IMAGE",
+        nargs="+",
+        action="append",
+        default=[],
+        help="the same machine at another time, to compare files with; may be repeated",
+    )
     asked = given.parse_args(rest)
     images = asked.images
     if bool(images) == bool(asked.script):
         given.error("name images, a folder, or a script's folder")
+    if asked.script and asked.also:
+        given.error("--also goes with images or a folder")
     if asked.script:
         return _run_script(asked.script, config)
+    opened, *also = (_images_of_one_machine(each) for each in (images, *asked.also))
+    _refuse_bad_terminal()
+    return _open_console(CloudSettings(name=LOCAL), config, opened, tuple(also))
+
+
+def _images_of_one_machine(images: Sequence[str]) -> tuple[str, ...]:
     for image in images:
         if not os.path.exists(image):
             _fail(f"{image!r} does not exist")
@@ -219,8 +237,7 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
             _fail(f"{image!r} may not be read by you")
     if len(images) > 1 and any(map(os.path.isdir, images)):
         _fail("name one folder, or the images of one machine")
-    _refuse_bad_terminal()
-    return _open_console(CloudSettings(name=LOCAL), config, tuple(map(os.path.abspath, images)))
+    return tuple(map(os.path.abspath, images))
 
 
 def _run_script(folder: str, config: Config) -> int:
@@ -241,7 +258,12 @@ def _run_script(folder: str, config: Config) -> int:
         _fail(str(problem), 1)
 
 
-def _open_console(settings: CloudSettings, config: Config, images: tuple[str, ...] = ()) -> int:
+def _open_console(
+    settings: CloudSettings,
+    config: Config,
+    images: tuple[str, ...] = (),
+    also: tuple[tuple[str, ...], ...] = (),
+) -> int:
     from . import terminal
 
     table = _key_table(config)
@@ -251,7 +273,7 @@ def _open_console(settings: CloudSettings, config: Config, images: tuple[str, ..
     early = open_early(settings)
     from .app import run
 
-    return run(settings, config, table, early, images)
+    return run(settings, config, table, early, images, also)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,7 @@ class Flows:
     async def _open(self, plan: Plan, key: str, answers: dict[str, str]) -> bool:
         """Confirmed like any plan, and then shown at once: opening goes on there."""
         from .file_opening import PointOpener
+        from .file_versions import OtherPoints
         from .screens.confirm import ConfirmPlan
         from .screens.files import FilesScreen
 
@@ -172,7 +173,8 @@ class Flows:
         if self._app.read_only:
             raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
         opener = PointOpener(f"files of {plan.names[0]}", key, answers, plan.id)
-        self._app.push_screen(FilesScreen(self._app, (), opener))
+        versions = OtherPoints(self._app, key, answers.get("point", ""))
+        self._app.push_screen(FilesScreen(self._app, opener, versions=versions))
         return True
 
     async def wait(self, line: str, work: Awaitable[Answer], *, sending: bool = False) -> Answer:

@@ -63,9 +63,9 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
             return await engine.files.open_point(console, request, await engine.services())
         case (
             wire.OpenFiles() | wire.OpenFileSystem() | wire.UnlockVolume() | wire.ListFiles()
-            | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckFolder()
-            | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore()
-            | wire.CloseFiles()
+            | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.HashFile() | wire.CountFiles()
+            | wire.CheckFolder() | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore()
+            | wire.ControlRestore() | wire.CloseFiles()
         ):  # fmt: skip
             return await engine.files.answer(console, request)
         case _:

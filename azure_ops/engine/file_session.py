@@ -32,6 +32,7 @@ from ..file_restore.disks import Disk
 from ..file_restore.entries import Entry, Hit, Planned
 from ..file_restore.problems import FileRestoreError
 from ..file_restore.reader import Reader
+from .file_hashes import FileHash
 from .file_streams import Stream
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class FileSession:
         self._search: tuple[object, Stream[Hits]] | None = None
         self._counting: tuple[object, asyncio.Task[None]] | None = None
         self._count = FileCount()
+        self._hashing: FileHash | None = None
 
     def new_reader(self) -> Reader:
         if self.folder is None:
@@ -158,6 +160,15 @@ class FileSession:
 
     async def read(self, volume: str, identity: int, offset: int, length: int) -> bytes:
         return await self._reader("look").read(volume, identity, offset, min(length, READ_AT_ONCE))
+
+    async def hash(self, volume: str, identity: int, more: bool) -> tuple[int, str]:
+        """Bytes that were read, and the SHA-256 once they are all. Nothing is read between two questions."""
+        hashing = self._hashing
+        if not more:
+            hashing = self._hashing = FileHash(self._reader("hash"), volume, identity)
+        if hashing is None or not hashing.is_of(volume, identity):
+            raise _over("reading")
+        return await hashing.go_on(ANSWERS_WITHIN_S)
 
     async def count(self, choice: FileChoice, folder: str) -> FileCount:
         check_choice(choice)

@@ -45,8 +45,8 @@ CACHE_BYTES = 64 * 1024 * 1024
 
 FileRequest = (
     wire.OpenFiles | wire.OpenFileSystem | wire.UnlockVolume | wire.ListFiles | wire.FindFiles
-    | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckFolder | wire.RestoreFiles
-    | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
+    | wire.LookUpPath | wire.ReadFile | wire.HashFile | wire.CountFiles | wire.CheckFolder
+    | wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ class FileSessions:
         self,
         session: FileSession,
         request: wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
-        | wire.CountFiles,
+        | wire.HashFile | wire.CountFiles,
     ) -> wire.Result:  # fmt: skip
         match request:
             case wire.OpenFileSystem():
@@ -200,6 +200,9 @@ class FileSessions:
             case wire.ReadFile():
                 data = await session.read(request.volume, request.id, request.offset, request.length)
                 return wire.FileRead(data=data)
+            case wire.HashFile():
+                done, digest = await session.hash(request.volume, request.id, request.more)
+                return wire.FileHashed(done=done, digest=digest)
             case wire.CountFiles():
                 return wire.FilesCounted(count=await session.count(request.choice, request.folder))
 

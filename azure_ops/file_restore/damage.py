@@ -11,5 +11,9 @@ class NotReadable(Exception):
     """Of a kind that is refused by name, because a guess would give wrong bytes."""
 
 
+class NotThere(NotReadable):
+    """Nothing has that name."""
+
+
 class Cancelled(Exception):
     """The parent does not want the answer any longer."""

@@ -98,7 +98,9 @@ class _Answer:
     def _refused(self, problem: BaseException) -> FileRestoreError:
         what = self._call.path.decode("utf-8", "replace") or "This"
         if isinstance(problem, Damaged | NotReadable):
-            return FileRestoreError(f"Not readable: {problem}.", "Go on elsewhere in the folder.")
+            return FileRestoreError(
+                f"Not readable: {problem}.", "Go on elsewhere in the folder.", code=type(problem).__name__
+            )
         return FileRestoreError(
             f"{what} cannot be read: {type(problem).__name__}.", "Go on elsewhere in the folder."
         )

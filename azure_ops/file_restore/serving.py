@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from . import encrypted, file_systems, pipe, volumes
-from .damage import Cancelled, Damaged, NotReadable
+from .damage import Cancelled, Damaged, NotReadable, NotThere
 from .devices import Device
 from .entries import Entry, Planned, Run
 from .file_system import FileSystem, Name
@@ -219,5 +219,5 @@ def _child(system: FileSystem, directory: int, name: bytes) -> int:
         if not system.info.case_sensitive and item.name.decode("utf-8", "replace").casefold() == folded:
             loose = item.id
     if loose is None:
-        raise NotReadable(f"there is no {name.decode('utf-8', 'replace')} there")
+        raise NotThere(f"there is no {name.decode('utf-8', 'replace')} there")
     return loose

@@ -1,85 +1,43 @@
 """Files of a disk: what is on the disks, directories as they are opened, ticks, search, preview, restore.
 
-`azrecover files IMAGE…` opens it. The engine does all reading; every answer comes in parts, and only the
-newest question counts.
+The engine does all reading (`file_questions.py`); every answer comes in parts, and only the newest question
+counts.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
-from textual.widgets import Input
 
-from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.file_model import FileCount, FileEntry, FileSession, FileSystemView, FileVolume, RestoreState
-from widgets.file_tree import FileRow, FileTable, Ticked, TickToggled, VolumeTable, count_text, text_of
-from widgets.key_line import KeyLine
-from widgets.page import Page, PageView
-from widgets.pane import Pane, counted
-from widgets.table_messages import Opened, ShownChanged
+from azure_ops.file_model import (
+    NOT_THERE,
+    FileEntry,
+    FileVolume,
+    RestoreState,
+)
+from widgets.file_tree import FileRow, TickToggled, count_text, text_of
+from widgets.table_messages import Opened
 
+from ..file_opening import close_later, let_go
 from ..file_restoring import FileRestoring
 from ..keys import bindings
-from ..ticks import Ticks
 from .file_preview import FilePreview, facts_of, facts_of_volume
-
-if TYPE_CHECKING:
-    from ..app import ConsoleApp
-    from ..file_opening import PointOpener
+from .files_input import FilesInput, join, typed_path
+from .files_shown import FilesShown
 
 MOST_ROWS = 100_000
 """Of one directory or search; the engine's memory is bounded, this is the console's."""
-LETS_GO_S = 2.0
 COMMANDS = (
     "back", "filter", "sort", "details", "copy", "refresh", "help", "quit", "hidden-files", "find-files",
-    "go-to-path", "restore-files",
+    "go-to-path", "restore-files", "versions",
 )  # fmt: skip
-HINTS = {
-    "filter": "filter: words, !not, regular expressions; enter keeps, esc clears",
-    "find-files": "find in the whole file system: part of a name, or a glob such as *.conf",
-    "go-to-path": "path to go to, such as /etc/fstab",
-}
 
 
-class FilesScreen(Screen[None]):
-    CSS_PATH = "../styles/files.tcss"
+class FilesScreen(FilesShown):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run")]
-
-    def __init__(self, app: ConsoleApp, paths: tuple[str, ...], opener: PointOpener | None = None) -> None:
-        """`opener`: of a recovery point, instead of image files; going back from its disks closes it."""
-        super().__init__()
-        self._opener = opener
-        self.console_app = app
-        self._paths = paths
-        self.session: FileSession | None = None
-        self._view: FileSystemView | None = None
-        self._trail: list[FileEntry] = []
-        """From the root to the directory that is shown."""
-        self._rows: dict[str, list[FileRow]] = {"list": [], "find": []}
-        self._pattern = ""
-        """Of the search whose hits are shown."""
-        self._hidden = False
-        self._reading = ""
-        self._problem = ""
-        self._ticks: dict[str, Ticks] = {}
-        """By volume."""
-        self._count: FileCount | None = None
-        self._asking = ""
-        """What the line of input is for."""
-
-    def compose(self) -> ComposeResult:
-        yield Pane(
-            1, "Disks", VolumeTable(id="volumes"), FileTable(self._tick_of, id="file-table"), id="files-pane"
-        )
-        yield PageView(id="files-facts")
-        yield KeyLine(id="files-keys")
 
     def on_mount(self) -> None:
         self.files.display = False
@@ -88,21 +46,6 @@ class FilesScreen(Screen[None]):
         self._show()
         if self.console_app.link.ready:
             self.link_connected()
-
-    @property
-    def volumes(self) -> VolumeTable:
-        return self.query_one(VolumeTable)
-
-    @property
-    def files(self) -> FileTable:
-        return self.query_one(FileTable)
-
-    @property
-    def ticks(self) -> Ticks:
-        return self._ticks.setdefault(self._view.volume if self._view else "", Ticks())
-
-    def _tick_of(self, row: FileRow) -> Ticked:
-        return self.ticks.state(row.path)
 
     # asking -------------------------------------------------------------------------------------------------
 
@@ -126,7 +69,8 @@ class FilesScreen(Screen[None]):
             self._work(self._open(), "open")
 
     async def _open(self) -> None:
-        opened = await self._opened()
+        opened = await self._opener.open(self.console_app.link, self._say_waiting)
+        self._reading = ""
         first, self.session = self.session is None, opened
         self._problem = ""
         self.volumes.empty_text = "Nothing that is known is on these disks"
@@ -136,7 +80,9 @@ class FilesScreen(Screen[None]):
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
-        if first and [one.description for one in opened.volumes] == ["folder"]:
+        if first and self._at[0]:
+            self._work(self._begin_at(*self._at), "list")
+        elif first and [one.description for one in opened.volumes] == ["folder"]:
             self._work(self._enter_volume(opened.volumes[0].key), "list")
         restore = opened.restore
         if restore is None or (restore.state.ended and restore.state is not RestoreState.INTERRUPTED):
@@ -147,22 +93,9 @@ class FilesScreen(Screen[None]):
             key = self._key("restore-files")
             self.console_app.tell(f"The restore of files was interrupted; {key} goes on with it.", "warning")
 
-    async def _opened(self) -> FileSession:
-        if self._opener is not None:
-            return await self._opener.open(self.console_app.link, self._say_waiting)
-        answer = await self.console_app.link.ask(wire.OpenFiles(paths=self._paths), wire.FilesOpened, 120)
-        return answer.session
-
     def _say_waiting(self, what: str) -> None:
         self._reading = what
         self._show()
-
-    def _close_point(self) -> None:
-        """What is being restored goes on; then the engine ends access to the disks."""
-        if self.session is not None:
-            closing = self.console_app.link.ask(wire.CloseFiles(session=self.session.id), wire.Done)
-            self.console_app.run_worker(closing, group="close-files", exit_on_error=False)
-        self.dismiss(None)
 
     def _unlock(self, volume: FileVolume) -> None:
         from .files_unlock import UnlockForm
@@ -181,45 +114,50 @@ class FilesScreen(Screen[None]):
 
         self.app.push_screen(UnlockForm(self.console_app, self._session(), volume), unlocked)
 
-    def _session(self) -> str:
-        return self.session.id if self.session else ""
-
     async def _enter_volume(self, volume: str) -> None:
+        await self._open_system(volume)
+        await self._list()
+
+    async def _begin_at(self, volume: str, path: bytes) -> None:
+        """Where nothing has this name any more, in the directory that would hold it."""
+        await self._open_system(volume)
+        while path:
+            try:
+                await self._go_to(path)
+            except RecoveryError as error:
+                if error.code != NOT_THERE:
+                    raise
+                path = path.rpartition(b"/")[0]
+            else:
+                return
+        await self._list()
+
+    async def _open_system(self, volume: str) -> None:
         self._reading = "opening"
         self._show()
-        request = wire.OpenFileSystem(session=self._session(), volume=volume)
-        view = (await self.console_app.link.ask(request, wire.FileSystemOpened, 120)).system
-        self._view = view
+        self._view = view = await self.questions.system(volume)
         self._count = None
         self._trail = [FileEntry(name=b"", id=view.root, kind="directory")]
         self.volumes.display, self.files.display = False, True
         self.files.focus()
         if self.ticks:
             self._recount()
-        await self._list()
 
     async def _list(self, cursor: bytes = b"") -> None:
         """The directory at the end of the trail; the cursor goes to a name in it."""
         if self._view is None:
             return
-        self._pattern, self._problem, self._reading = "", "", "reading"
+        self._pattern, self._problem, self._reading, self._lacking = "", "", "reading", b""
         above = self._path
         rows = self._rows["list"] = []
         self._fill()
-        request = wire.ListFiles(
-            session=self._session(), volume=self._view.volume, directory=self._trail[-1].id
-        )
-        more = True
-        while more:
-            part = await self.console_app.link.ask(request, wire.FilesListed, 120)
+        async for part in self.questions.listed(self._view.volume, self._trail[-1].id):
             self._note(part.problem)
-            fresh = [FileRow(_join(above, entry.name), entry) for entry in part.entries]
+            fresh = [FileRow(join(above, entry.name), entry) for entry in part.entries]
             rows.extend(fresh)
             self.files.update([row for row in fresh if self._is_shown(row)])
-            more = part.more and self._has_room(rows)
-            request = wire.ListFiles(
-                session=request.session, volume=request.volume, directory=request.directory, more=True
-            )
+            if part.more and not self._has_room(rows):
+                break
             self._show()
         self._reading = ""
         self._point_at(cursor)
@@ -231,22 +169,13 @@ class FilesScreen(Screen[None]):
         self._pattern, self._problem, self._reading = pattern, "", "searching"
         rows = self._rows["find"] = []
         self._fill()
-        root = self._view.root
-        request = wire.FindFiles(
-            session=self._session(), volume=self._view.volume, directory=root, path=b"", pattern=pattern
-        )
-        more = True
-        while more:
-            part = await self.console_app.link.ask(request, wire.FilesFound, 120)
+        async for part in self.questions.found(self._view.volume, self._view.root, pattern):
             self._note(part.problem)
             fresh = [FileRow(hit.path, hit.entry, found=True) for hit in part.hits]
             rows.extend(fresh)
             self.files.update(fresh)
-            more = part.more and self._has_room(rows)
-            request = wire.FindFiles(
-                session=request.session, volume=request.volume, directory=root, path=b"", pattern=pattern,
-                more=True,
-            )  # fmt: skip
+            if part.more and not self._has_room(rows):
+                break
             self._show()
         self._reading = ""
         self._show()
@@ -254,8 +183,13 @@ class FilesScreen(Screen[None]):
     async def _go_to(self, path: bytes) -> None:
         if self._view is None:
             return
-        request = wire.LookUpPath(session=self._session(), volume=self._view.volume, path=path)
-        chain = list((await self.console_app.link.ask(request, wire.PathFound, 120)).entries)
+        try:
+            chain = list(await self.questions.chain(self._view.volume, path))
+        except RecoveryError as error:
+            self._lacking = (
+                path.strip(b"/") if error.code == NOT_THERE and self._versions is not None else b""
+            )
+            raise
         if chain[-1].kind == "directory":
             self._trail = chain
             await self._list()
@@ -266,13 +200,9 @@ class FilesScreen(Screen[None]):
     async def _counted(self) -> None:
         if self._view is None:
             return
-        choice = self.ticks.choice(self._view.volume)
-        while True:
-            request = wire.CountFiles(session=self._session(), choice=choice)
-            self._count = (await self.console_app.link.ask(request, wire.FilesCounted, 120)).count
+        async for count in self.questions.counts(self.ticks.choice(self._view.volume)):
+            self._count = count
             self._show()
-            if self._count.whole or self._count.problem:
-                return
 
     def _note(self, problem: str) -> None:
         if problem:
@@ -285,92 +215,6 @@ class FilesScreen(Screen[None]):
             f"Only the first {MOST_ROWS:,} are shown; search for the others ({self._key('find-files')})."
         )
         return False
-
-    # showing ------------------------------------------------------------------------------------------------
-
-    @property
-    def _path(self) -> bytes:
-        return b"/".join(entry.name for entry in self._trail[1:])
-
-    def _key(self, id: str) -> str:
-        return self.console_app.keys.shown(id)
-
-    def _is_shown(self, row: FileRow) -> bool:
-        return self._hidden or row.found or not row.entry.name.startswith(b".")
-
-    def _fill(self) -> None:
-        """Another directory, search or choice of what is shown."""
-        rows = self._rows["find" if self._pattern else "list"]
-        self.files.show_paths(bool(self._pattern))
-        self.files.replace_rows([row for row in rows if self._is_shown(row)])
-        self._show()
-
-    def _point_at(self, name: bytes) -> None:
-        if not name:
-            self.files.action_edge(0)
-            return
-        row = next((row for row in self._rows["list"] if row.entry.name == name), None)
-        if row is not None:
-            if not self._is_shown(row):
-                self._hidden = True
-                self._fill()
-            self.files.set_filter("")
-            self.files.set_cursor(self.files._order.key(row))
-
-    def on_shown_changed(self, event: ShownChanged) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        if not self.is_mounted:
-            return
-        pane, table = self.query_one("#files-pane", Pane), self.files
-        reading = f" {self._reading} …" if self._reading else ""
-        if self._view is None:
-            names = ", ".join(path.rpartition("/")[2] for path in self._paths)
-            if self._opener is not None:
-                names = self.session.title if self.session else self._opener.name
-            pane.show_tail(f"· {names}{reading}")
-        else:
-            place = f"/{text_of(self._path)}" if not self._pattern else f"found: {self._pattern}"
-            count = counted(table.shown_count, table.row_count, table.filter_text)
-            pane.show_tail(f"· {self._view.volume} ({self._view.kind}) · {place} {count}{reading}")
-        self.query_one("#files-facts", PageView).show(self._facts())
-        self._show_keys()
-
-    def _facts(self) -> Page:
-        page = Page()
-        if self._problem:
-            page.bullet(self._problem, sign="✖", style="$text-error")
-        for note in self.session.notes if self.session else ():
-            page.note(note, 0)
-        for banner in self._view.banners if self._view else ():
-            page.bullet(banner, sign="▲", style="$text-warning")
-        volume = self.volumes.cursor_row
-        if self._view is None and volume is not None and volume.reason:
-            page.bullet(f"{volume.key}: {volume.reason}", sign="✖", style="$text-warning")
-            if volume.unlock:
-                page.note("enter asks for its passphrase or key file", 0)
-        if self._view is not None:
-            hidden = sum(not self._is_shown(row) for row in self._rows["list"]) if not self._pattern else 0
-            if hidden:
-                page.note(f"{hidden:,} hidden ({self._key('hidden-files')} shows them)", 0)
-            if self.ticks:
-                page.text(f"Ticked: {count_text(self._count)}", style="bold")
-        return page
-
-    def _show_keys(self) -> None:
-        if self._view is None:
-            volume = self.volumes.cursor_row
-            locked = volume is not None and bool(volume.unlock)
-            shown = [("enter", "Unlock" if locked else "Open"), (self._key("details"), "Details")]
-            if self._opener is not None:
-                shown.append(("esc", "Close"))
-        else:
-            shown = [("space", "Tick"), (self._key("restore-files"), "Restore")]
-            for id, word in (("find-files", "Find"), ("go-to-path", "Path"), ("filter", "Filter"),
-                             ("hidden-files", "Hidden")):  # fmt: skip
-                shown.append((self._key(id), word))
-        self.query_one(KeyLine).show_keys([*shown, (self._key("help"), "Help")])
 
     # keys ---------------------------------------------------------------------------------------------------
 
@@ -435,16 +279,13 @@ class FilesScreen(Screen[None]):
                 self.console_app.tell("The path was copied.")
             case "restore-files":
                 self._restore()
+            case "versions" if self._view is not None:
+                self._show_versions(row)
             case "help":
                 self.console_app.console_screen.commands.help()
             case "quit":
-                await self._let_go()
+                await let_go(self.console_app)
                 await self.console_app.action_quit()
-
-    async def _let_go(self) -> None:
-        """Nobody waits for a minute to unmount what was looked at; what is being restored goes on."""
-        with contextlib.suppress(RecoveryError):
-            await self.console_app.link.ask(wire.CloseFiles(session=self._session()), wire.Done, LETS_GO_S)
 
     def _refresh(self) -> None:
         if self._view is None:
@@ -460,12 +301,11 @@ class FilesScreen(Screen[None]):
 
     def _back(self) -> None:
         """One thing at a time, the newest first; never out of the program."""
-        if self._asking:
+        if self.query(FilesInput):
             self._close_input()
             self.files.set_filter("")
         elif self._view is None:
-            if self._opener is not None:
-                self._close_point()
+            self._leave()
         elif self.files.filter_text:
             self.files.set_filter("")
         elif self._pattern:
@@ -475,10 +315,40 @@ class FilesScreen(Screen[None]):
             self._work(self._list(name), "list")
         else:
             self.workers.cancel_group(self, "list")
-            self._view, self._reading, self._problem = None, "", ""
+            self._view, self._reading, self._problem, self._lacking = None, "", "", b""
             self.files.display, self.volumes.display = False, True
             self.volumes.focus()
             self._show()
+
+    def _leave(self) -> None:
+        if self._closes:
+            if self.session is not None and not self._lent:
+                close_later(self.console_app, self.session)
+            self.dismiss(None)
+
+    def _show_versions(self, row: FileRow | None) -> None:
+        """Of the file under the cursor, or of the one that was looked for and is not here."""
+        from ..file_versions import Place
+        from .files_versions import VersionsScreen
+
+        assert self._view is not None
+        volume = self.volumes.row(self._view.volume)
+        path = self._lacking or (row.path if row is not None and row.entry.kind == "file" else b"")
+        reason = self._why_no_versions()
+        if reason or not path or volume is None or self._versions is None:
+            self.console_app.tell(reason or "Go to a file first.", "warning", title="Versions of a file")
+            return
+        entry = None if self._lacking or row is None else row.entry
+        place = Place(volume, path, entry)
+        screen = VersionsScreen(self.console_app, self._versions, place, self._view, self._session)
+        self.app.push_screen(screen)
+
+    def _why_no_versions(self) -> str:
+        from .files_versions import VersionsScreen
+
+        if self._lent or any(isinstance(screen, VersionsScreen) for screen in self.app.screen_stack):
+            return "The versions one came from are open below this: go back to them with esc."
+        return self._versions.why_none() if self._versions is not None else "There are no other points."
 
     def _restore(self) -> None:
         """In a worker of its own, from the form to the progress."""
@@ -491,44 +361,28 @@ class FilesScreen(Screen[None]):
     # the line of input
 
     def _ask(self, what: str) -> None:
-        if self._asking:
+        if self.query(FilesInput):
             return
-        self._asking = what
-        value = self.files.filter_text if what == "filter" else ""
-        field = Input(value, placeholder=HINTS[what], id="files-input", select_on_focus=False)
-        field.cursor_blink = False
+        field = FilesInput(what, self.files.filter_text if what == "filter" else "")
         self.mount(field, before="#files-facts")
         field.focus()
 
     def _close_input(self) -> None:
-        self._asking = ""
-        self.query("#files-input").remove()
+        self.query(FilesInput).remove()
         self.files.focus()
 
-    @on(Input.Changed, "#files-input")
-    def _typed(self, event: Input.Changed) -> None:
-        if self._asking == "filter":
+    def on_files_input_typed(self, event: FilesInput.Typed) -> None:
+        if event.what == "filter":
             self.files.set_filter(event.value)
 
-    @on(Input.Submitted, "#files-input")
-    def _entered(self, event: Input.Submitted) -> None:
-        what, value = self._asking, event.value.strip()
+    def on_files_input_entered(self, event: FilesInput.Entered) -> None:
+        what, value = event.what, event.value
         self._close_input()
-        if what == "find-files" and value:
-            self.files.set_filter("")
+        if what == "filter" or not value or self._view is None:
+            return
+        self.files.set_filter("")
+        if what == "find-files":
             self._work(self._find(value), "list")
-        elif what == "go-to-path" and value:
-            self.files.set_filter("")
-            self._work(self._go_to(self._typed_path(value)), "list")
-
-    def _typed_path(self, value: str) -> bytes:
-        """Relative to the directory that is shown; of Windows' disks also as Windows writes it."""
-        if self._view is not None and not self._view.case_sensitive:
-            value = value.replace("\\", "/")
-            value = value[2:] if value[1:2] == ":" else value
-        path = value.encode("utf-8", "surrogateescape")
-        return path if path.startswith(b"/") else _join(self._path, path)
-
-
-def _join(above: bytes, name: bytes) -> bytes:
-    return above + b"/" + name if above else name
+        else:
+            path = typed_path(value, self._path, windows=not self._view.case_sensitive)
+            self._work(self._go_to(path), "list")
