@@ -187,8 +187,7 @@ def row_of(key: str, point: RecoveryPoint, place: int, *, own: bool) -> VersionR
         if tier == meaning.ARCHIVE:
             note = "archive: has to be rehydrated first"
         elif tier:
-            held_in = "vault only" if tier == meaning.VAULT else "no snapshot to read"
-            note = f"{held_in}: a restore, {meaning.RECORDED[tier][1]}; enter"
+            note = f"a restore, {meaning.RECORDED[tier][1]}"
             state = VersionState.COSTS
     return VersionRow(key, place, point_name(point), f"{kind}, {held}", own=own, state=state, note=note)
 

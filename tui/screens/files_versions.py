@@ -224,6 +224,8 @@ class VersionsScreen(Screen[None]):
                 page.bullet(f"{row.name}: {row.note}", sign="✖", style="$text-error")
             else:
                 page.note(f"{row.name} {row.kind}".strip(), 0)
+            if row.state is VersionState.COSTS:
+                page.note("enter: what it takes to restore its disks, read them and delete them again", 0)
             if row.digest:
                 page.note(f"SHA-256 {row.digest}", 0)
         if self._view.kind.lower() == "ntfs":
