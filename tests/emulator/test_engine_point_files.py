@@ -148,6 +148,12 @@ async def test_from_the_backups_own_snapshot_to_a_file(world: EngineWorld, tmp_p
     assert session.notes[0].startswith("file-system-consistent")
     assert len(posts(world, "beginGetAccess")) == 1
     assert accesses(console) == [Phase.RUNNING]
+    named = await meanwhile(world, console.call(wire.IdentifyVolumes(session=session.id)))
+    assert isinstance(named, wire.VolumesTold)
+    assert {(one.label, one.mount) for one in named.volumes if one.state == "readable"} == {
+        ("cloudimg-rootfs", "/"),
+        ("UEFI", "/boot/efi"),
+    }
     assert await restored(console, session, FSTAB, tmp_path, world) is RestoreState.DONE
     assert digest_of(tmp_path / "etc/fstab") in digests("ubuntu", "etc/fstab")
 
