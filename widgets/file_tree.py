@@ -201,6 +201,6 @@ VOLUME_COLUMNS: tuple[Column[FileVolume], ...] = (
     Column("size", "SIZE", lambda one: Cell(amount(one.size)), lambda one: one.size, 9, right=True),
     Column("state", "STATE", lambda volume: STATES.get(volume.state, Cell(volume.state)), None, 12),
     Column("mount", "MOUNTED ON", lambda volume: Cell(volume.mount), None, 10, 10, 24, priority=1),
-    Column("label", "LABEL", lambda volume: Cell(volume.label), None, 12, 8, 30, priority=1),
-    Column("why", "WHY NOT", lambda volume: Cell(volume.reason, Tone.DIM), None, 20, 10, 90, priority=2),
+    Column("label", "LABEL", lambda volume: Cell(volume.label), None, 12, 8, 30, priority=2),
+    Column("why", "WHY NOT", lambda volume: Cell(volume.reason, Tone.DIM), None, 20, 10, 90, priority=3),
 )  # fmt: skip
