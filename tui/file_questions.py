@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from azure_ops import wire
-from azure_ops.file_model import READ_AT_ONCE, FileChoice, FileCount, FileEntry, FileSystemView
+from azure_ops.file_model import READ_AT_ONCE, FileChoice, FileCount, FileEntry, FileSystemView, FileVolume
 
 if TYPE_CHECKING:
     from .link import Link
@@ -26,6 +26,11 @@ class FileQuestions:
     async def system(self, volume: str) -> FileSystemView:
         request = wire.OpenFileSystem(session=self._session(), volume=volume)
         return (await self._link.ask(request, wire.FileSystemOpened, WITHIN_S)).system
+
+    async def identified(self) -> tuple[FileVolume, ...]:
+        """The volumes by the names of their file systems."""
+        request = wire.IdentifyVolumes(session=self._session())
+        return (await self._link.ask(request, wire.VolumesTold, WITHIN_S)).volumes
 
     async def listed(self, volume: str, directory: int) -> AsyncIterator[wire.FilesListed]:
         request = wire.ListFiles(session=self._session(), volume=volume, directory=directory)

@@ -62,10 +62,10 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
         case wire.OpenPoint():
             return await engine.files.open_point(console, request, await engine.services())
         case (
-            wire.OpenFiles() | wire.OpenFileSystem() | wire.UnlockVolume() | wire.ListFiles()
-            | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.HashFile() | wire.CountFiles()
-            | wire.CheckFolder() | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore()
-            | wire.ControlRestore() | wire.CloseFiles()
+            wire.OpenFiles() | wire.OpenFileSystem() | wire.IdentifyVolumes() | wire.UnlockVolume()
+            | wire.ListFiles() | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.HashFile()
+            | wire.CountFiles() | wire.CheckFolder() | wire.RestoreFiles() | wire.ResumeRestore()
+            | wire.GetRestore() | wire.ControlRestore() | wire.CloseFiles()
         ):  # fmt: skip
             return await engine.files.answer(console, request)
         case _:

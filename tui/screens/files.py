@@ -80,6 +80,7 @@ class FilesScreen(FilesShown):
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
+        self._identify()
         if first and self._at[0]:
             self._work(self._begin_at(*self._at), "list")
         elif first and [one.description for one in opened.volumes] == ["folder"]:
@@ -97,6 +98,15 @@ class FilesScreen(FilesShown):
         self._reading = what
         self._show()
 
+    def _identify(self) -> None:
+        """Names and places come when they come; until then the volumes are told apart by their numbers."""
+        self._work(self._told_names(), "identify")
+
+    async def _told_names(self) -> None:
+        volumes = await self.questions.identified()
+        if self.volumes.shows(volumes):
+            self.volumes.show(volumes)
+
     def _unlock(self, volume: FileVolume) -> None:
         from .files_unlock import UnlockForm
 
@@ -105,6 +115,7 @@ class FilesScreen(FilesShown):
                 return
             self._problem = ""
             self.volumes.show(volumes)
+            self._identify()
             inside = [one for one in volumes if one.parent == volume.key]
             if inside:
                 self.volumes.set_cursor(inside[0].key)
