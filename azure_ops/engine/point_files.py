@@ -59,6 +59,10 @@ class PointOpening:
         if not plan_id or not runner.knows(plan_id):
             if answers.get("way") == WayKind.RESTORE:
                 answers["way"] = WayKind.RESTORED
+            if not self._services.watcher.has_ticked:
+                self.text = "reading the fleet"
+                await self._services.watcher.ticked()
+                self.text = "making the plan"
             plan_id = (await runner.make_plan(OPEN_FILES, (request.key,), answers)).id
         kept = runner.opened(wire.Confirm(plan_id=plan_id), read_only=self._read_only)
         return kept.plan, kept.drafts[0].steps

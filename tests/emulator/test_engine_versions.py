@@ -9,7 +9,7 @@ from azure_ops.errors import NotFound, RecoveryError, Refused
 from azure_ops.file_model import NOT_THERE, FileEntry, FileSession
 from azure_ops.model import FleetItem, Phase
 
-from .engine_world import EngineWorld, Told
+from .engine_world import EngineWorld, Told, kill
 from .test_engine_point_files import accesses, closed, digests, form, meanwhile, opened, opening, posts
 
 PAYROLL, ORDERS = b"srv/finance/payroll-02.csv", b"var/lib/app/orders.db"
@@ -87,3 +87,19 @@ async def test_a_point_that_is_in_the_vault_only_is_never_restored_by_itself(wor
     assert posts(world, "beginGetAccess") == []
     assert posts(world, "restore") == []
     assert world.entries() == []
+
+
+async def test_the_next_engine_is_asked_before_it_knows_the_fleet(world: EngineWorld) -> None:
+    """By a console whose engine was killed while several points were open."""
+    console = await world.filled_console()
+    vm = console.named("web-02")
+    newest, before, *_ = (option.value for option in (await form(console, vm)).form.fields[0].options)
+    requests = [await opening(console, vm, point=newest), await point(console, vm, before)]
+    names = [(await opened(console, request, world)).names for request in requests]
+    kill(console.pid)
+    again = await world.console()
+    anew = [await opened(again, request, world) for request in requests]
+    assert [session.names for session in anew] == names
+    for session in anew:
+        await closed(again, session, world)
+    await again.until(lambda: accesses(again) == [Phase.SUCCEEDED] * 4)

@@ -58,9 +58,10 @@ class CompareVersions(Dialog[None]):
             if "" not in digests:
                 page.text("Both have the same bytes." if len(digests) == 1 else "Their bytes differ.")
             return page
-        page.note(f"{diff.taken:,} lines taken away, {diff.added:,} added", 0).blank()
+        page.note(f"lines: {diff.taken:,} taken away, {diff.added:,} added", 0).blank()
         for line in diff.lines:
-            page.verbatim(f"{line.kind}{visible(line.text)}", STYLES[line.kind])
+            text = visible(line.text)
+            page.verbatim(f"@@ {text} @@" if line.kind == "@" else line.kind + text, STYLES[line.kind])
         return page.note(f"and {diff.more:,} more lines", 0) if diff.more else page
 
     def _head(self, page: Page, sign: str, side: Side) -> None:

@@ -140,7 +140,7 @@ class VersionsScreen(Screen[None]):
         except RecoveryError as error:
             if key not in self._sessions:
                 self._openers.pop(key, None)
-            self.change(key, state=VersionState.FAILED, note=str(error))
+            self.change(key, state=VersionState.FAILED, note=str(error), entry=None, digest="")
 
     async def _look(self, key: str) -> None:
         """What the disks that are open have under the path."""
@@ -206,7 +206,8 @@ class VersionsScreen(Screen[None]):
         self.query_one("#files-facts", PageView).show(self._facts())
         keys = self.console_app.keys
         row = self.table.cursor_row
-        opens = row is not None and row.state in (VersionState.UNREAD, VersionState.COSTS)
+        opens = row is not None and (self._may_be_read(row) or row.state is VersionState.COSTS)
+        opens = opens or any(self._may_be_read(one) for one in self.table.marked_rows())
         shown = [("space", "Tick"), ("enter", "Read" if opens else "Open")]
         for id, word in (("compare", "Compare"), ("restore-files", "Restore"), ("hash", "Hash")):
             shown.append((keys.shown(id), word))
@@ -239,10 +240,9 @@ class VersionsScreen(Screen[None]):
         if row is None:
             return
         self._problem = ""
-        if row.state is VersionState.UNREAD or (
-            row.state is VersionState.FAILED and row.key not in self._openers
-        ):
-            self._read_ticked(row)
+        ticked = [one for one in self.table.marked_rows() if self._may_be_read(one)]
+        if ticked or self._may_be_read(row):
+            self._read(ticked or [row])
         elif row.state is VersionState.COSTS:
             self._sources.offer(row.key)
         elif row.own:
@@ -252,15 +252,17 @@ class VersionsScreen(Screen[None]):
         elif row.note:
             self.console_app.tell(row.note, "warning", title=row.name)
 
-    def _read_ticked(self, row: VersionRow) -> None:
-        """All that are ticked and can be read; without a tick the one under the cursor."""
-        ticked = [one for one in self.table.marked_rows() if one.state is VersionState.UNREAD] or [row]
-        if len(self._openers) + len(ticked) > MOST_OPEN:
+    def _may_be_read(self, row: VersionRow) -> bool:
+        failed = row.state is VersionState.FAILED and row.key not in self._openers
+        return failed or row.state is VersionState.UNREAD
+
+    def _read(self, rows: Sequence[VersionRow]) -> None:
+        if len(self._openers) + len(rows) > MOST_OPEN:
             self.console_app.tell(
                 f"No more than {MOST_OPEN} are open at once; esc closes all of them.", "warning"
             )
         elif not any(worker.group == "plan" and worker.is_running for worker in self.workers):
-            self._work(self._plan([one.key for one in ticked]), "plan")
+            self._work(self._plan([row.key for row in rows]), "plan")
 
     async def _plan(self, keys: Sequence[str]) -> None:
         found = await self._sources.openers(keys)
