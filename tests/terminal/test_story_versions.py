@@ -108,6 +108,9 @@ def test_two_folders_are_compared_as_text(tmp_path: Path) -> None:
         user.sees("Compare /etc/site.conf", "-listen 80;", "+listen 8080;", " server shop;", "1 added")
         user.presses("escape")
         user.sees_no_more("Compare /etc")
+        user.presses("#")
+        digest = hashlib.sha256((tmp_path / "monday/etc/site.conf").read_bytes()).hexdigest()
+        user.sees(f"SHA-256 {digest}")
         user.presses("enter")
         user.sees("/etc (1)")
         assert user.ends() == 0

@@ -246,7 +246,7 @@ class VersionsScreen(Screen[None]):
         elif row.state is VersionState.COSTS:
             self._sources.offer(row.key)
         elif row.own:
-            self._leave()
+            self.console_app.tell("The files you came from are below this: esc goes back to them.")
         elif row.key in self._sessions:
             self._browse(row)
         elif row.note:
