@@ -93,6 +93,10 @@ class Replication(Fact, frozen=True, kw_only=True):
     vault_id: str
     primary_region: str = ""
     recovery_region: str = ""
+    initial_primary_region: str = ""
+    """Where it ran when it was set up; a re-protect does not change that."""
+    original_disk_id: str = ""
+    """A disk that a re-protect left behind and now compares with; empty when none runs."""
     policy_name: str = ""
     protection_state: str = ""
     protection_state_text: str = ""

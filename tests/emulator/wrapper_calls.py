@@ -29,6 +29,7 @@ from azure_ops.services import (
     permissions,
     places,
     protection,
+    reprotect,
     resource_graph,
     restores,
     site_recovery,
@@ -175,6 +176,7 @@ class Target:
             partial(site_recovery.read_item, session, item_id),
             partial(site_recovery.read_item_of, session, item_id),
             partial(site_recovery.list_points, session, item_id),
+            partial(reprotect.read_failed_over, session, item_id),
             partial(site_recovery.list_vault_items, session, vault_id),
             partial(site_recovery.list_jobs, session, vault_id),
             partial(site_recovery.read_job, session, self.replication_job),
@@ -201,13 +203,23 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(18)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(20)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
             partial(site_recovery.failover, session, item_id, point="", shut_down_source=True, **ours.pop()),
             partial(site_recovery.commit_failover, session, item_id, **ours.pop()),
             partial(site_recovery.clean_up_test_failover, session, item_id, comments="", **ours.pop()),
+            partial(
+                reprotect.switch_protection,
+                session,
+                reprotect.FailedOver(item_id=item_id),
+                group_id="g",
+                account_id="a",
+                zone="",
+                **ours.pop(),
+            ),
+            partial(reprotect.disable_replication, session, item_id, **ours.pop()),
             partial(site_recovery.apply_recovery_point, session, item_id, point_id="x", **ours.pop()),
             partial(site_recovery.cancel_job, session, self.replication_job, **ours.pop()),
             partial(site_recovery.refresh_vault_health, session, self.replication_vault, **ours.pop()),
