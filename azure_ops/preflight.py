@@ -271,6 +271,7 @@ def permission_check(missing: Iterable[str], scope_name: str) -> Check:
 
 
 _ROLES = (
+    ("/replicationprotecteditems/remove/", "Site Recovery Contributor"),
     ("/replication", "Site Recovery Operator"),
     ("/protecteditems/delete", "Backup Contributor"),
     ("microsoft.recoveryservices/", "Backup Operator"),

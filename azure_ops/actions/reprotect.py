@@ -167,7 +167,8 @@ def _then(replication: Replication, item: FailedOver) -> str:
 
 def _losses(target: FleetItem, replication: Replication, item: FailedOver) -> tuple[str, ...]:
     old = f"{target.name} in group {target.resource_group}, {replication.primary_region}"
-    names = ", ".join(disk.old_name for disk in item.disks) or "its disks"
+    known = {disk.id.lower(): disk.name for disk in target.disks}
+    names = ", ".join(known.get(disk.old_id.lower(), disk.old_name) for disk in item.disks) or "its disks"
     lines = []
     if item.first:
         nics = f", with its network interfaces {', '.join(item.nics)}" if item.nics else ""
