@@ -42,6 +42,8 @@ OPERATION_POLL_S = 3.0
 MISSED_READS_TOLD = 3
 ROW_READ_WITHIN_S = 5.0
 """Real seconds by which the end of an operation is told, whether or not its row could be read anew."""
+MOVE_ROWS = ("re-protect", "disable-replication")
+"""After them the replicated item is another row's, or nobody's: only the fleet query tells whose."""
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
     "delete-disk": "was not sent: the disk is still there",
@@ -201,6 +203,8 @@ class Follower:
 
     async def _read_target(self, entry: Entry) -> None:
         """Its row first, then "done": whoever reads that looks for the next key on the row at once."""
+        if entry.action in MOVE_ROWS:
+            self._watcher.poke()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ROW_READ_WITHIN_S):
                 await self._read_row(entry.target_key)

@@ -117,6 +117,11 @@ class Watcher:
         if before is not None and before.items.get(item.key) != item:
             self._show({**before.items, item.key: item})
 
+    def take_off(self, key: str) -> None:
+        """What was laid over a row is no more: it is again as the fleet query told it."""
+        if self._overlays.pop(key, None) is not None:
+            self._publish()
+
     def saw_job(self, job: Job) -> None:
         """A job read by itself, with its steps; it outweighs the thin one of the list until that says it
         ended."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,8 +15,22 @@ from azure_ops.failback import next_step
 from azure_ops.loose_ends import Kind, of_row
 from azure_ops.model import FleetItem, Operation, Phase, Risk
 
+from ..conftest import EmulatorFactory
 from ..support import ADMIN_CLIENT_ID
-from .engine_world import EngineWorld, Told, kill
+from .engine_world import EngineWorld, Told, kill, point_environment
+
+
+@pytest.fixture
+async def world(
+    emulator_factory: EmulatorFactory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[EngineWorld]:
+    """Nothing here is about budgets, and moved rows are found by the fleet query only."""
+    emulator = emulator_factory(throttle=False)
+    point_environment(monkeypatch, emulator, folder)
+    made = EngineWorld(emulator)
+    yield made
+    await made.close()
+
 
 UNTIL_PROTECTED_S = 3000
 
@@ -46,6 +62,7 @@ async def allows(console: Told, name: str, operation: str, *, region: str = "") 
             return None
         return item if not region or item.replication.primary_region == region else None
 
+    await console.call(wire.Refresh())
     await console.until(found)
     item = found()
     assert item is not None
@@ -136,7 +153,7 @@ async def test_an_engine_killed_in_a_re_protect_goes_on_with_the_same_one(
         world.emulator.fault("slow", method="POST", path="*/switchprotection", delay_s=3, after=True)
         confirming = asyncio.create_task(console.confirm(plan))
         async with asyncio.timeout(20):
-            while "switchprotection" not in paths_of(world):
+            while "switchprotection" not in paths_of(world):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         kill(console.pid)
         await console.close()
