@@ -5,7 +5,10 @@ Row, watch screen and loose ends say the same. It follows what the service allow
 
 from __future__ import annotations
 
-from .model import Fact, Replication
+from .model import Fact, FleetItem, Replication
+
+NEW_ITEM = "New replicated item"
+"""Under this name a re-protect's job tells where the item stands from now on."""
 
 
 class NextStep(Fact, frozen=True):
@@ -13,6 +16,11 @@ class NextStep(Fact, frozen=True):
     """Half a sentence after "next step:"."""
     action: str = ""
     """Id of the action that does it; empty when there is only waiting."""
+
+
+def item_id_of(row: FleetItem) -> str:
+    """In lower case; empty for what is not replicated."""
+    return row.replication.item_id.lower() if row.replication else ""
 
 
 def is_away(replication: Replication) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import Refused
 from ..model import Check, CheckState, Field, FleetItem, Form, Job, Option, PlannedRequest, Replication, Risk
-from . import replicated
+from . import locked, replicated
 from .spec import Action, Context, Draft, Step, TargetKind
 
 if TYPE_CHECKING:
@@ -150,7 +150,11 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             _then(replication, item),
         ),
         losses=_losses(target, replication, item),
-        checks=(_source(target), _disks(item, untold), _kept(target)),
+        checks=(
+            _source(target),
+            _disks(item, untold),
+            *((_kept(target), await locked.deletion_check(context, target.id)) if item.first else ()),
+        ),
         permissions=((replication.vault_id, PERMISSION),),
         refused=(f"Azure does not tell the recovered disks of {', '.join(untold)}",) if untold else (),
     )
