@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from .model import ErrorNote, Fact
+from .secret import Secret as Secret
 
 RESTORE_FILES = "restore-files"
 """In the journal: files written to this machine. It asks nothing of Azure and is no action on a row."""
@@ -26,6 +27,10 @@ class FileVolume(Fact, frozen=True, kw_only=True):
     uuid: str = ""
     reason: str = ""
     """Why it cannot be read, and what would help."""
+    facts: tuple[str, ...] = ()
+    """Of an encrypted one: cipher, key slots, protectors."""
+    unlock: str = ""
+    """What unlocks it here; empty where nothing does."""
 
 
 class FileSystemView(Fact, frozen=True, kw_only=True):
@@ -165,6 +170,10 @@ class FileSession(Fact, frozen=True, kw_only=True):
     id: str
     names: tuple[str, ...]
     volumes: tuple[FileVolume, ...] = ()
+    title: str = ""
+    """Of a recovery point: whose, and of when."""
+    notes: tuple[str, ...] = ()
+    """What the point's consistency means for its files."""
     restore: FileRestore | None = None
     """Running, or the one that was interrupted, or the last one."""
 

@@ -24,7 +24,9 @@ from .file_model import (
     FileRestore,
     FileSession,
     FileSystemView,
+    FileVolume,
     FolderCheck,
+    Secret,
 )
 from .model import (
     Check,
@@ -43,7 +45,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 7
+PROTOCOL = 9
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -144,9 +146,35 @@ class OpenFiles(Message, frozen=True, kw_only=True):
     paths: tuple[str, ...]
 
 
+class OpenPoint(Message, frozen=True, kw_only=True):
+    """The disks of a recovery point, as a confirmed plan opens them. Asked again until it is open; after a
+    break, when the plan is known no more, the same answers open the same point anew."""
+
+    key: str
+    answers: dict[str, str]
+    plan_id: str = ""
+
+
+class EndAccess(Message, frozen=True, kw_only=True):
+    """Try again to end access to a disk that was left open."""
+
+    operation_id: str
+
+
 class OpenFileSystem(Message, frozen=True, kw_only=True):
     session: str
     volume: str
+
+
+class UnlockVolume(Message, frozen=True, kw_only=True):
+    """Opens an encrypted volume for the rest of the session. The key is kept nowhere."""
+
+    session: str
+    volume: str
+    secret: Secret = Secret()
+    """The passphrase, unless a key file is named."""
+    key_file: str = ""
+    """Of this machine, a whole path."""
 
 
 class ListFiles(Message, frozen=True, kw_only=True):
@@ -255,7 +283,10 @@ Request = (
     | GiveUp
     | WriteHandover
     | OpenFiles
+    | OpenPoint
+    | EndAccess
     | OpenFileSystem
+    | UnlockVolume
     | ListFiles
     | FindFiles
     | LookUpPath
@@ -424,8 +455,19 @@ class FilesOpened(Message, frozen=True, kw_only=True):
     session: FileSession
 
 
+class PointTold(Message, frozen=True, kw_only=True):
+    session: FileSession | None = None
+    text: str = ""
+    """What is waited for while there is no session yet."""
+
+
 class FileSystemOpened(Message, frozen=True, kw_only=True):
     system: FileSystemView
+
+
+class VolumeUnlocked(Message, frozen=True, kw_only=True):
+    volumes: tuple[FileVolume, ...]
+    """All of the session, with what is in the unlocked one."""
 
 
 class FilesListed(Message, frozen=True, kw_only=True):
@@ -480,6 +522,8 @@ Result = (
     | GotPlan
     | HandoverWritten
     | FilesOpened
+    | PointTold
+    | VolumeUnlocked
     | FileSystemOpened
     | FilesListed
     | FilesFound

@@ -14,7 +14,9 @@ from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .delete_disk import DELETE_DISK
 from .disable_replication import DISABLE_REPLICATION
 from .failover import FAILOVER
+from .open_files import OPEN
 from .protect import PROTECT
+from .recover_items import RECOVER_ITEMS, REVOKE_ITEMS
 from .replace_disks import REPLACE_DISKS
 from .reprotect import RE_PROTECT
 from .restore_disks import RESTORE_DISKS
@@ -41,9 +43,12 @@ ALL: tuple[Action, ...] = (
     RESUME_PROTECTION,
     DELETE_BACKUPS,
     UNDELETE_BACKUPS,
+    OPEN,
     RESTORE_DISKS,
     RESTORE_VM,
     REPLACE_DISKS,
+    RECOVER_ITEMS,
+    REVOKE_ITEMS,
     CANCEL_JOB,
     DELETE_DISK,
     CREATE_VAULT,

@@ -128,6 +128,12 @@ class FileRestores:
         check = check_folder(request.folder)
         if check.problem:
             raise Refused(check.problem, "Name another folder.", resource=check.folder)
+        if session.folder is not None and Path(check.folder).is_relative_to(session.folder.path):
+            raise Refused(
+                f"{check.folder} lies in the folder that is read.",
+                "Name one outside of it: copies would be copied again.",
+                resource=check.folder,
+            )
         self._refuse_second(session, check.folder)
         for left in self._interrupted(session.sources):
             self._record(left, Phase.FAILED, "left in the middle by an engine that ended; begun anew")
@@ -221,6 +227,7 @@ class FileRestores:
             Path(arguments["folder"]),
             Options(conflict=_WORDS[Conflict(arguments["conflict"])]),
             without=choice.without,
+            new_reader=session.new_reader,
         )
         restore.state = RestoreState.RUNNING
         self._of_sources[session.sources] = restore

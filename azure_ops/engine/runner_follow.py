@@ -46,6 +46,8 @@ MOVE_ROWS = ("re-protect", "disable-replication")
 """After them the replicated item is another row's, or nobody's: only the fleet query tells whose."""
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
+    "recover-items": "was not sent: the point shows no new connection",
+    "revoke-items": "was not sent: the point is still open",
     "delete-disk": "was not sent: the disk is still there",
     "snapshot-disks": "was not sent: there is no such snapshot",
     "create-vault": "was not sent: there is no such vault",
@@ -254,7 +256,8 @@ class Follower:
             state=told.state,
             state_text=told.state_text,
             started_at=told.started_at,
-            ended_at=told.ended_at,
+            # Item-level recovery ends, so it says, at the moment it began: that is no duration.
+            ended_at=told.ended_at if told.ended_at != told.started_at else None,
             errors=(told.error,) if told.error else (),
         )
 

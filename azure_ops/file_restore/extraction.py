@@ -5,6 +5,7 @@ parallel range reads, written beside and renamed when complete. A later run of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from .destination import Destination, cannot_write, safe_parts
 from .disks import Disk
-from .entries import BYTES, ZEROS, Planned
+from .entries import BYTES, READER, ZEROS, Entry, Planned, Run
 from .finishing import Finishing
 from .ledger import Ledger
 from .problems import FileRestoreError
@@ -58,10 +59,12 @@ class Extraction:
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
         without: Sequence[bytes] = (),
+        new_reader: Callable[[], Reader] | None = None,
     ) -> None:
         """`ticked` are paths with ids: the folder gets the same tree, directories above them included.
-        `without` are paths below them that are left out."""
+        `without` are paths below them that are left out. `new_reader` where it is no disks that are read."""
         self._disks = list(disks)
+        self._new_reader = new_reader or (lambda: Reader(self._disks))
         self._volume = volume
         self._ticked = list(ticked)
         self._without = sorted(without)
@@ -97,12 +100,13 @@ class Extraction:
         destination = Destination(self._folder)
         ledger: Ledger | None = None
         try:
-            async with Reader(self._disks) as planner, Reader(self._disks) as decoder:
+            async with self._new_reader() as planner, self._new_reader() as decoder:
                 info = await planner.open(self._volume)
                 job = {
                     "volume": self._volume,
+                    "of": [disk.source.name for disk in self._disks],
                     "file_system": info.uuid,
-                    "disks": [disk.size for disk in self._disks],
+                    "disks": [disk.size for disk in self._disks if not disk.inside],
                     "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
                     "conflict": self._options.conflict,
                 }
@@ -123,7 +127,8 @@ class Extraction:
             raise cannot_write(self._folder, exc) from exc
         finally:
             if ledger is not None:
-                ledger.close()
+                with contextlib.suppress(OSError):  # on a full disk; what stopped the restore is told already
+                    ledger.close()
             destination.close()
             self._threads.shutdown(wait=False)
 
@@ -253,7 +258,7 @@ class Extraction:
             within = run.offset >= end and run.length >= 0 and run.offset + run.length <= item.entry.size
             if run.disk == BYTES:
                 within = within and len(run.data) == run.length
-            elif run.disk != ZEROS:
+            elif run.disk not in (ZEROS, READER):
                 within = (
                     within
                     and 0 <= run.disk < len(self._disks)
@@ -265,7 +270,7 @@ class Extraction:
             end = run.offset + run.length
 
     async def _fetch_wave(self, wave: _Wave, writer: Writer, decoder: Reader) -> None:
-        todo = list(fetches(wave.pieces))
+        todo = list(fetches(wave.pieces, lambda disk, *place: self._disks[disk].cache.holds(*place)))
         wave.pieces = []
         for fetch in todo:
             for piece in fetch.pieces:
@@ -302,26 +307,41 @@ class Extraction:
     async def _work(self, queue: Iterator[Fetch], wave: _Wave, writer: Writer) -> None:
         for fetch in queue:
             await self._running.wait()
-            source = self._disks[fetch.disk].source
-            data = await source.read(fetch.position, fetch.length, verified=True)
-            self.progress.requests += 1
-            self.progress.bytes_fetched += fetch.length
+            disk = self._disks[fetch.disk]
+            if fetch.at_hand:
+                data = await disk.cache.read(fetch.position, fetch.length)
+            else:
+                data = await disk.source.read(fetch.position, fetch.length, verified=True)
+                self.progress.requests += 1
+                self.progress.bytes_fetched += fetch.length
             await self._finish(await self._in_thread(writer.scatter, fetch, data, wave.targets), writer)
             self._news()
 
     async def _decode(self, target: Target, writer: Writer, decoder: Reader) -> None:
         entry = target.item.entry
-        at = 0
         try:
-            while at < entry.size:
-                await self._running.wait()
-                data = await decoder.read(self._volume, entry.id, at, _DECODED_AT_ONCE)
-                if not data:
-                    raise FileRestoreError("it ends too early")
-                await self._in_thread(writer.write, target, at, data)
-                at += len(data)
+            if decoder.living:
+                await self._in_thread(writer.begin_anew, target)
+            for run in target.item.runs or (Run(0, entry.size, READER),):
+                if run.disk == READER:
+                    await self._decode_run(run, target, writer, decoder)
+            if decoder.living:
+                (now,) = await decoder.entries(self._volume, (entry.id,))
+                if (now.size, now.modified_ns, now.changed_ns) != _version(entry):
+                    raise FileRestoreError(now.problem or "it changed while it was being copied")
         except FileRestoreError as exc:
             target.failed = exc.title
+
+    async def _decode_run(self, run: Run, target: Target, writer: Writer, decoder: Reader) -> None:
+        at, end = run.offset, run.offset + run.length
+        while at < end:
+            await self._running.wait()
+            wanted = min(_DECODED_AT_ONCE, end - at)
+            data = await decoder.read(self._volume, target.item.entry.id, at, wanted)
+            if not data:
+                raise FileRestoreError("it ends too early")
+            await self._in_thread(writer.write, target, at, data)
+            at += len(data)
 
     async def _finish(self, targets: list[Target], writer: Writer) -> None:
         if targets:
@@ -366,6 +386,10 @@ class Extraction:
             finishing.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
             finishing.directory(parts, path, item)
+
+
+def _version(entry: Entry) -> tuple[int, int, int]:
+    return entry.size, entry.modified_ns, entry.changed_ns
 
 
 def _ancestors(path: bytes) -> Iterator[bytes]:

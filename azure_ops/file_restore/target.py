@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from . import attributes
 from .destination import Conflict, Destination
-from .entries import BYTES, Entry, Planned
+from .entries import BYTES, ZEROS, Entry, Planned
 from .ledger import Ledger
 from .ranges import Fetch, Piece
 
@@ -154,6 +154,14 @@ class Writer:
                 with self._lock:
                     self._save(target)
 
+    def begin_anew(self, target: Target) -> None:
+        """What an earlier run has written of it is not of this version."""
+        descriptor = self._open(target)
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
     def write(self, target: Target, offset: int, data: bytes) -> None:
         descriptor = self._open(target)
         try:
@@ -171,8 +179,9 @@ class Writer:
                     _write_all(descriptor, memoryview(run.data), run.offset)
             os.ftruncate(descriptor, entry.size)
             if not target.digest:
-                holes = entry.size - sum(run.length for run in item.runs)
-                if item.through_reader or holes <= _HOLES_HASHED_AT_MOST:
+                holes = entry.size - sum(run.length for run in item.runs if run.disk != ZEROS)
+                decoded = item.through_reader and not item.runs
+                if decoded or holes <= _HOLES_HASHED_AT_MOST:
                     target.digest = target.hash.rest(descriptor, entry.size)
                 else:
                     target.not_carried.append("a hash (its holes are too large)")

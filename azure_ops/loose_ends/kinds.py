@@ -14,10 +14,12 @@ class Kind(StrEnum):
     """In the order of their urgency."""
 
     OPERATION_UNKNOWN = "operation in doubt"
+    ACCESS_OPEN = "disk access left open"
     FAILOVER_UNCOMMITTED = "failover not committed"
     NOT_REPROTECTED = "not protected again"
     SYNCHRONISING = "re-protect synchronises"
     TEST_OPEN = "test not cleaned up"
+    ITEMS_OPEN = "file recovery open"
     JOB_SUSPENDED = "job waits"
     AWAY = "not failed back"
     SOFT_DELETED = "backups deleted"
