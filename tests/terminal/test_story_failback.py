@@ -12,7 +12,7 @@ from tests.support import Emulator
 
 from .console_driver import User, posts
 
-FAST = 160
+FAST = 400
 UNTIL_PROTECTED_S = 3000
 
 
@@ -38,7 +38,7 @@ def test_from_a_committed_failover_back_home(user: User, world: Emulator) -> Non
     user.presses("R")
     user.sees("Re-protect of shop-02", "Cache storage account", "Availability zone")
     user.answers_form(3)
-    user.sees("is switched off and DELETED", "the documentation's example takes three hours")
+    user.sees("is switched off and DELETED", "example takes three hours")
     user.confirms("shop-02", tick=True)
     user.sees("Reprotecting virtual machine (1)")
     user.watches_to_the_end()
