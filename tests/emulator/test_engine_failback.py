@@ -110,6 +110,13 @@ async def test_the_whole_circle_with_one_request_for_each_stage(world: EngineWor
     world.emulator.advance(UNTIL_PROTECTED_S)
     back = await allows(console, "app-01", "UnplannedFailover", region="northeurope")
     assert said(console, back) == [(Kind.AWAY, "failover")]
+    network = back.replication.recovery_network_id  # type: ignore[union-attr]
+    assert network.endswith("/vnet-prod-weu")
+    await step(world, console, "test-failover", back.key, network=network, production="insist")
+    back = await allows(console, "app-01", "TestFailoverCleanup", region="northeurope")
+    assert said(console, back) == [(Kind.TEST_OPEN, "clean-up-test-failover")]
+    await step(world, console, "clean-up-test-failover", back.key)
+    back = await allows(console, "app-01", "UnplannedFailover", region="northeurope")
     plan = await console.plan("failover", [back.key])
     assert "created and started in westeurope" in plan.consequences[0]
     assert "shut down first" in " ".join(plan.consequences)
@@ -129,7 +136,7 @@ async def test_the_whole_circle_with_one_request_for_each_stage(world: EngineWor
     assert said(console, home_again) == []
     assert home_again.key == home.key
     assert paths_of(world) == [
-        "unplannedFailover", "failoverCommit", "switchprotection",
+        "unplannedFailover", "failoverCommit", "switchprotection", "testFailover", "testFailoverCleanup",
         "unplannedFailover", "failoverCommit", "switchprotection",
     ]  # fmt: skip
 
