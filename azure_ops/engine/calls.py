@@ -76,6 +76,7 @@ async def _service_result(services: Services, console: Console, request: Service
     match request:
         case wire.Refresh():
             services.leftovers.poke(older_than_s=FRESH_S)
+            services.elsewhere.poke(older_than_s=FRESH_S)
             await services.watcher.refresh()
             return wire.Done()
         case wire.GetDetails():
