@@ -44,8 +44,8 @@ def permissions_page() -> str:
         "",
         "Looking needs `*/read` (the role *Reader*) on what is looked at; Resource Graph leaves out what the "
         "sign-in may not read. Other people's restores in a vault's paired region are listed by "
-        "`Microsoft.RecoveryServices/locations/backupCrrJobs/action`, which *Reader* does not have: without it "
-        "they are left out. Acting needs, besides:",
+        "`Microsoft.RecoveryServices/locations/backupCrrJobs/action`, which *Reader* does not have: without "
+        "it they are left out. Acting needs, besides:",
         "",
         "| action | risk | permissions |",
         "|---|---|---|",

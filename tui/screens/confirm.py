@@ -82,12 +82,12 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = (), exact: str = "", *, who
         check_lines(page, others)
     if plan.requests:
         page.heading("What is sent")
+    if plan.subscriptions and exact:
+        page.note(f"{exact} {'names its subscription' if whole else 'shows the exact path, with the id'}")
     for request in plan.requests:
         page.bullet(f"{request.method} {request.url if whole else _named(request.url, plan)}", sign="→")
         if request.body:
             page.note(request.body)
-    if plan.subscriptions and exact:
-        page.note(f"{exact} {'names its subscription' if whole else 'shows the exact path, with the id'}")
     if plan.permissions:
         page.heading("Permission it needs")
         for permission in plan.permissions:
