@@ -130,12 +130,11 @@ def _subscription(vault: Vault) -> str:
 COLUMNS: tuple[Column[Vault], ...] = (
     Column(
         "name", "NAME", lambda vault: Cell(vault.name, Tone.STRONG), lambda vault: natural_key(vault.name),
-        width=24, min_width=20, max_width=50,
+        width=18, max_width=50,
     ),
     Column("region", "REGION", lambda vault: Cell(vault.location), lambda vault: vault.location, width=12,
            min_width=12, max_width=18),
-    Column("redundancy", "STORAGE", _once_read(redundancy_cell), lambda vault: vault.redundancy, width=7,
-           priority=1),
+    Column("redundancy", "STORAGE", _once_read(redundancy_cell), lambda vault: vault.redundancy, width=7),
     Column("crossing", "CROSS", _once_read(crossing_cell), lambda vault: vault.cross_region_restore, width=5,
            priority=2),
     Column("soft-delete", "SOFT DELETE", _once_read(soft_delete_cell), lambda vault: vault.soft_delete_days,

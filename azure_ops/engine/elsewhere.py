@@ -50,13 +50,19 @@ class ElsewhereReader:
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._read_at = -READ_EVERY_S
         self._known: dict[str, _Known] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._failed: set[str] = set()
+        """Keys of vaults that could not be asked the last time."""
         self._pairs: dict[tuple[str, str], str] = {}
 
     def look(self, *, looking: bool) -> None:
         if looking:
             self._looking.set()
-        else:
-            self._looking.clear()
+            return
+        self._looking.clear()
+        if self._reading is not None and not self._reading.done():
+            self._reading.cancel()
+            self._wanted.set()
 
     def poke(self, *, older_than_s: float = 0.0) -> None:
         """Read them again, unless that was done just now."""
@@ -73,25 +79,37 @@ class ElsewhereReader:
             await self._looking.wait()
             self._wanted.clear()
             self._read_at = time.monotonic()
+            reading = self._reading = asyncio.create_task(self.read(), name="reading jobs elsewhere")
             try:
-                await self.read()
-            except Exception:
-                log.exception("Reading the jobs of other regions failed in an unexpected way")
+                await asyncio.wait([reading])
+            finally:
+                reading.cancel()
+            if not reading.cancelled() and (problem := reading.exception()) is not None:
+                log.error("Reading the jobs of other regions failed unexpectedly", exc_info=problem)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), READ_EVERY_S)
 
-    async def read(self) -> None:
+    async def catch_up(self) -> None:
+        """Asks again what could not be asked the last time."""
+        if self._failed:
+            await self.read(only=frozenset(self._failed))
+
+    async def read(self, only: frozenset[str] = frozenset()) -> None:
         wanted = {key_of(vault_id): vault_id for vault_id in self._watcher.backup_vaults}
+        self._failed &= wanted.keys()
         for gone in self._known.keys() - wanted.keys():
             del self._known[gone]
         with leaving(POLLING_LEAVES):
-            await asyncio.gather(*(self._read_vault(vault_id) for vault_id in wanted.values()))
+            await asyncio.gather(
+                *(self._read_vault(id) for key, id in wanted.items() if not only or key in only)
+            )
         self._watcher.saw_jobs_elsewhere(job for known in self._known.values() for job in known.jobs)
 
     async def _read_vault(self, vault_id: str) -> None:
         from ..services import cross_region
 
         source = f"restores elsewhere of {name_of(vault_id)}"
+        key = key_of(vault_id)
         async with self._reads:
             try:
                 known = await self._learn(vault_id)
@@ -99,10 +117,12 @@ class ElsewhereReader:
                     known.jobs = await cross_region.list_jobs(self._session, vault_id, known.region)
             except (NotAllowed, NotFound) as problem:
                 log.info("%s are left out: %s", source, problem)
-                self._known[key_of(vault_id)] = _Known(time.monotonic())
+                self._known[key] = _Known(time.monotonic())
             except RecoveryError as problem:
+                self._failed.add(key)
                 self._watcher.saw_source(SourceState(name=source, error=problem.note()))
                 return
+        self._failed.discard(key)
         self._watcher.saw_source(SourceState(name=source, read_at=datetime.now(UTC)))
 
     async def _learn(self, vault_id: str) -> _Known:
