@@ -523,6 +523,12 @@ class Plan(Fact, frozen=True, kw_only=True):
     amend: bool = False
     """It is refused for what was answered in the form: other answers may do."""
     made_at: datetime | None = None
+    leave: str = "Cancel"
+    """On the button that does nothing."""
+    go: str = "Go ahead"
+    """On the button that confirms."""
+    subscriptions: dict[str, str] = {}
+    """Names of those in the paths of `requests`, by id in lower case, as far as they are known."""
 
 
 class SourceState(Fact, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 MOVE, LOOK, ACT, TOOL = "Moving about", "Looking", "Acting (always through a plan)", "The console"
+PLAN = "In a plan"
 FILES = "Files of a disk (I, or azrecover files IMAGE)"
 
 TABLE: tuple[Key, ...] = (
@@ -94,6 +95,7 @@ TABLE: tuple[Key, ...] = (
     Key("create-vault", ("N",), "Create a vault", ACT, "New vault"),
     Key("change-redundancy", (), "Change the storage redundancy of a vault that is not in use", ACT),
     Key("cross-region-restore", (), "Switch a vault's cross-region restore on, for good", ACT),
+    Key("exact-path", ("ctrl+y",), "The exact paths of its requests, with subscriptions' ids", PLAN),
     Key(
         "restore-files",
         ("E",),
@@ -116,8 +118,8 @@ ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id 
 
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",
-    "ctrl+q": "^q", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+", "underscore": "_",
-    "full_stop": ".",
+    "ctrl+q": "^q", "ctrl+y": "^y", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+",
+    "underscore": "_", "full_stop": ".",
 }  # fmt: skip
 
 

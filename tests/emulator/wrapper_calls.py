@@ -170,6 +170,7 @@ class Target:
             partial(cross_region.read_job, session, job_id),
             partial(cross_region.read_job_document, session, job_id),
             partial(cross_region.raw_job, session, job_id),
+            partial(cross_region.list_jobs, session, self.vault.id, "northeurope"),
             partial(
                 cross_region.find_job, session, self.vault.id, "northeurope", session.service_now(), "none"
             ),
