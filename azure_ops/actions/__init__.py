@@ -16,6 +16,7 @@ from .open_files import OPEN
 from .protect import PROTECT
 from .recover_items import RECOVER_ITEMS, REVOKE_ITEMS
 from .replace_disks import REPLACE_DISKS
+from .resize_vm import RESIZE_VM
 from .restore_disks import RESTORE_DISKS
 from .restore_vm import RESTORE_VM
 from .snapshot_disks import SNAPSHOT_DISKS
@@ -41,6 +42,7 @@ ALL: tuple[Action, ...] = (
     RESTORE_DISKS,
     RESTORE_VM,
     REPLACE_DISKS,
+    RESIZE_VM,
     RECOVER_ITEMS,
     REVOKE_ITEMS,
     CANCEL_JOB,

@@ -35,6 +35,7 @@ from azure_ops.services import (
     resource_graph,
     restores,
     site_recovery,
+    sizes,
     vaults,
 )
 from azure_ops.services.session import Session
@@ -163,6 +164,10 @@ class Target:
             partial(places.accounts, *where),
             partial(places.subnets, *where),
             partial(places.subnet_of, session, item.id),
+            partial(sizes.list_sizes, *where),
+            partial(sizes.list_quotas, *where),
+            partial(sizes.list_resizable, session, item.id),
+            partial(sizes.read_resize, session, item.id),
             partial(cross_region.paired_region, *where),
             partial(cross_region.list_points, session, item.backup.item_id),
             partial(cross_region.access_to, session, item.backup.item_id, "12", "northeurope"),
@@ -229,6 +234,7 @@ class Target:
             partial(protection.delete_item, session, backup_id, **ours.pop()),
             partial(disk_access.grant, session, snapshot_id, 60, **ours.pop()),
             partial(disk_access.revoke, session, snapshot_id, **ours.pop()),
+            partial(sizes.begin_resize, session, item.id, {}, **ours.pop()),
             partial(disks.begin_delete, session, item.disks[0].id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(
