@@ -10,6 +10,7 @@ from azure.core.exceptions import HttpResponseError
 from azure_ops.emulator.answers import Refusal
 from azure_ops.emulator.handlers.compute_sizes import family_of
 from azure_ops.emulator.handlers.site_recovery_sizes import SIZES
+from azure_ops.emulator.records.compute import DataDisk
 
 from ..support import Emulator
 from .sdk import Clients, collect, group_of, sdk_clients
@@ -78,7 +79,6 @@ async def test_a_running_machine_is_resized_on_its_hardware(emulator_env: Emulat
         ("web-01", "Standard_F4s_v2", "SkuNotAvailable", "not available in location 'westeurope'"),
         ("web-01", "Standard_B4ms", "OperationNotAllowed", "not available in the current hardware cluster"),
         ("web-01", "Standard_Nix", "InvalidParameter", "is not valid"),
-        ("sql-01", "Standard_E2s_v5", "OperationNotAllowed", "maximum number of data disks"),
     ],
 )
 async def test_what_cannot_be_is_refused(
@@ -106,6 +106,15 @@ async def test_a_quota_that_is_full_is_named(emulator_env: Emulator) -> None:
             await machines.begin_update(group_of(second.id), second.name, to("Standard_E16s_v5"))
         assert caught.value.error.code == "OperationNotAllowed"
         assert "Current Limit: 32" in caught.value.error.message
+
+
+def test_a_size_must_take_the_disks() -> None:
+    small = small_world()
+    small.vm.data_disks = [DataDisk(lun, f"{small.os_disk.id}-{lun}") for lun in range(5)]
+    small.world.store.save(small.vm)
+    with pytest.raises(Refusal, match="data disks allowed to be attached to a VM of this size is 4"):
+        ask(small, "PATCH", small.vm.id, to("Standard_E2s_v5"))
+    assert ask(small, "PATCH", small.vm.id, to("Standard_E4s_v5")).status == 200
 
 
 @pytest.mark.parametrize("power", ["running", "deallocated"])

@@ -296,7 +296,7 @@ async def test_nothing_is_replaced_while_a_backup_runs(world: EngineWorld) -> No
 
 async def test_a_point_in_the_archive_alone_is_rehydrated_and_restored(world: EngineWorld) -> None:
     console = await world.filled_console()
-    vm = console.named("file-01")
+    vm = next(one for one in console.items.values() if one.name == "file-01" and one.backup is not None)
     form = await form_of(console, "restore-disks", vm.key)
     assert form["rehydration"].default == "Standard"
     assert [option.value for option in form["rehydrated-days"].options] == ["10", "15", "20", "30"]
