@@ -312,8 +312,8 @@ NOT_ASKED = Check(
     detail="Azure cannot be asked beforehand about a restore in another region",
     fix="What can be seen from here was checked; the job tells the rest.",
 )
-"""The vault's validation takes requests for its own region, and the secondary region's api has no operation of
-that kind: neither its descriptions nor the recordings know one."""
+"""The vault's validation takes requests for its own region, and the secondary region's api has no operation
+of that kind: neither its descriptions nor the recordings know one."""
 
 
 def _permissions(case: Case) -> tuple[tuple[str, str], ...]:
