@@ -104,7 +104,7 @@ class Extraction:
                 info = await planner.open(self._volume)
                 job = {
                     "volume": self._volume,
-                    "of": [disk.source.name for disk in self._disks],
+                    "of": [disk.source.name for disk in self._disks if not disk.inside],
                     "file_system": info.uuid,
                     "disks": [disk.size for disk in self._disks if not disk.inside],
                     "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
