@@ -198,19 +198,19 @@ def _what_happens(target: FleetItem, chosen: Chosen, case: Case, now: datetime) 
 
     order = chosen.order
     size = f", size {chosen.found.size}" if chosen.found.size else ""
-    bigger = f" Another one than {chosen.found.size}: resize it afterwards (a)." if chosen.found.size else ""
     zone = f", zone {order.zone}" if order.zone else ""
     where = f" of subscription {order.subscription}" if case.other_subscription else ""
     return (
         f"A new VM {chosen.name} is created and started in {name_of(order.group)}{where}, "
         f"{order.region}{zone}, network {name_of(chosen.network)}, subnet {name_of(order.subnet)}{size}.",
+        "Its size is the point's, no other can be asked for: Resize VM (a) changes it afterwards.",
         restoring.point_line(chosen.found.point, now),
         duration(case),
         *restoring.rehydration_lines(case),
         f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
         "It is a plain VM: public addresses, load balancers, availability sets, extensions and backup do not "
         "follow by themselves.",
-        f"{restore_disks.cost_line(target)} The running VM costs, too.{bigger}",
+        f"{restore_disks.cost_line(target)} The running VM costs, too.",
         restore_disks.files_line(order.account),
     )
 
