@@ -376,7 +376,7 @@ def _losses(candidate: _Candidate, incident_at: datetime, disks: Sequence[Disk],
     if meaning.snapshot_only(point):
         found.append("only its snapshot holds it, for the policy's instant-restore days")
     if candidate.way == meaning.ARCHIVE:
-        found.append("it is in the archive: it must be rehydrated first, which no key here does")
+        found.append("it is in the archive: a restore rehydrates it first, up to 15 hours")
     if point.source is PointSource.REPLICATION:
         found.append("a failover stops replication; its commit deletes all other replication points")
     if point.source is PointSource.SNAPSHOT:

@@ -80,6 +80,7 @@ TABLE: tuple[Key, ...] = (
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
     Key("open-files", ("I",), "Open the files of a recovery point", ACT, "Files"),
     Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
+    Key("resize-vm", (), "Resize the VM", ACT),
     Key("recover-items", (), "Files by recovery script: Azure's own way, mounted by a script", ACT),
     Key("revoke-items", (), "Revoke a file recovery connection", ACT),
     Key("try-again", ("A",), "Try a failed operation again: same answers, new plan", ACT, "Again"),

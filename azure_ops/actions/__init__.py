@@ -19,6 +19,7 @@ from .protect import PROTECT
 from .recover_items import RECOVER_ITEMS, REVOKE_ITEMS
 from .replace_disks import REPLACE_DISKS
 from .reprotect import RE_PROTECT
+from .resize_vm import RESIZE_VM
 from .restore_disks import RESTORE_DISKS
 from .restore_vm import RESTORE_VM
 from .snapshot_disks import SNAPSHOT_DISKS
@@ -47,6 +48,7 @@ ALL: tuple[Action, ...] = (
     RESTORE_DISKS,
     RESTORE_VM,
     REPLACE_DISKS,
+    RESIZE_VM,
     RECOVER_ITEMS,
     REVOKE_ITEMS,
     CANCEL_JOB,

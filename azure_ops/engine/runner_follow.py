@@ -49,6 +49,7 @@ NOT_FOUND = {
     "recover-items": "was not sent: the point shows no new connection",
     "revoke-items": "was not sent: the point is still open",
     "delete-disk": "was not sent: the disk is still there",
+    "resize-vm": "was not sent: the VM has its old size",
     "snapshot-disks": "was not sent: there is no such snapshot",
     "create-vault": "was not sent: there is no such vault",
     "change-redundancy": "was not sent: the vault is as it was",

@@ -36,6 +36,7 @@ from azure_ops.services import (
     resource_graph,
     restores,
     site_recovery,
+    sizes,
     vaults,
 )
 from azure_ops.services.session import Session
@@ -164,6 +165,10 @@ class Target:
             partial(places.accounts, *where),
             partial(places.subnets, *where),
             partial(places.subnet_of, session, item.id),
+            partial(sizes.list_sizes, *where),
+            partial(sizes.list_quotas, *where),
+            partial(sizes.list_resizable, session, item.id),
+            partial(sizes.read_resize, session, item.id),
             partial(cross_region.paired_region, *where),
             partial(cross_region.list_points, session, item.backup.item_id),
             partial(cross_region.access_to, session, item.backup.item_id, "12", "northeurope"),
@@ -211,7 +216,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(24)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(25)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -240,8 +245,9 @@ class Target:
             partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
             partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
-            partial(disk_access.grant, session, snapshot_id, 60, **ours.pop()),
-            partial(disk_access.revoke, session, snapshot_id, **ours.pop()),
+            partial(disk_access.grant, session, f"{snapshot_id}-none", 60, **ours.pop()),
+            partial(disk_access.revoke, session, f"{snapshot_id}-none", **ours.pop()),
+            partial(sizes.begin_resize, session, item.id, {}, **ours.pop()),
             partial(disks.begin_delete, session, item.disks[0].id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(
