@@ -31,6 +31,9 @@ TARGETS = {
     "clean-up-test-failover": "sql-02",
     "failover": "app-01",
     "commit-failover": "file-01",
+    "change-point": "file-01",
+    "re-protect": "shop-02",
+    "disable-replication": "app-01",
     "protect": "jump-01",
     "change-policy": "app-01",
     "stop-protection": "app-01",
@@ -44,6 +47,8 @@ TARGETS = {
     "revoke-items": "app-01",
 }
 """A row on which each verb may be tried; the cancellation takes a running job."""
+ASKED_LATER = ("open-files",)
+"""Which permission it needs depends on the way that is chosen in the form; see test_engine_point_files."""
 
 
 @dataclass
@@ -111,7 +116,9 @@ async def prechecked(console: Told, action: str, *keys: str) -> wire.Prechecked:
     return answer
 
 
-@pytest.mark.parametrize("action", [one.id for one in ALL if one.target not in UNSCOPED])
+@pytest.mark.parametrize(
+    "action", [one.id for one in ALL if one.target not in UNSCOPED and one.id not in ASKED_LATER]
+)
 async def test_the_missing_permission_is_named_before_the_form(console: Told, action: str) -> None:
     found = await prechecked(console, action, target_of(console, action))
     missing = [check for check in found.checks if "missing: " in check.detail]
