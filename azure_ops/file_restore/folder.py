@@ -1,0 +1,160 @@
+"""A folder of this machine: each file into a part beside its place, renamed when it is whole. Links come
+after all files, so that nothing is ever written through one, then the attributes of directories, which
+until then only this user can enter.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import attributes
+from .destination import Destination, leaves, shown
+from .entries import BYTES, Planned
+from .ledger import Ledger
+from .reports import Options, Report
+from .target import Hash, Output, Parts, Read, Target, write_all
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: Path
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        return str(self.path)
+
+    def open(self, name: str, job: dict[str, Any], options: Options, report: Report) -> Output:
+        destination = Destination(self.path)
+        try:
+            return FolderOutput(destination, name, Ledger(self.path, name, job), options, report)
+        except BaseException:
+            destination.close()
+            raise
+
+
+class FolderOutput(Output):
+    def __init__(
+        self, destination: Destination, name: str, ledger: Ledger, options: Options, report: Report
+    ) -> None:
+        super().__init__(ledger, options, report)
+        self._destination = destination
+        self._name = name.encode()
+
+    def close(self) -> None:
+        super().close()
+        self._destination.close()
+
+    def make_directory(self, parts: Parts) -> Parts:
+        return self._destination.make_directory(parts, self.options.conflict)
+
+    def leaves_out(self, parts: Parts) -> bool:
+        return self.options.conflict == "skip" and self._destination.status(parts) is not None
+
+    def is_there(self, target: Target, path: Parts, digest: str) -> bool:
+        entry, status = target.item.entry, self._destination.status(path)
+        if status is None or status.st_size != entry.size or status.st_mtime_ns != entry.modified_ns:
+            return False
+        if not self.ledger.doubtful:
+            return True
+        descriptor = self._destination.open_file(path)
+        try:
+            if Hash().rest(_read(descriptor), entry.size) == digest:
+                return True
+        finally:
+            os.close(descriptor)
+        self._destination.remove(path)
+        return False
+
+    def _part(self, target: Target) -> Parts:
+        return (*target.parts[:-1], b".azrecover-%s-%d.part" % (self._name, target.number))
+
+    def _open(self, target: Target) -> int:
+        with self._lock:
+            return self._destination.open_part(self._part(target), target.parts)
+
+    def put(self, target: Target, parts: list[tuple[int, memoryview]]) -> None:
+        descriptor = self._open(target)
+        try:
+            for offset, part in parts:
+                write_all(descriptor, part, offset)
+                target.hash.add(offset, part, _read(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def finish(self, target: Target) -> None:
+        item, entry = target.item, target.item.entry
+        descriptor = self._open(target)
+        try:
+            for run in item.runs:
+                if run.disk == BYTES:
+                    write_all(descriptor, memoryview(run.data), run.offset)
+            os.ftruncate(descriptor, entry.size)
+            self._hash(target, _read(descriptor))
+            target.not_carried += attributes.apply(descriptor, entry, item.xattrs, self.options.carry)
+        finally:
+            os.close(descriptor)
+        with self._lock:
+            target.placed = self._destination.place(self._part(target), target.parts, self.options.conflict)
+            target.unsaved = []
+            if target.placed is not None:
+                self.ledger.finished(target.number, b"/".join(target.placed), target.digest, entry.size)
+
+    def discard(self, target: Target) -> None:
+        with self._lock:
+            self._destination.remove(self._part(target))
+
+    def hard_link(self, parts: Parts, item: Planned, first: Parts | None) -> None:
+        if first is None:
+            self.report.lost(item.path, "another name of a file that was not restored")
+            return
+        try:
+            made = self._destination.link(first, parts, self.options.conflict)
+        except OSError as exc:
+            self.report.lost(item.path, f"hard link not made: {(exc.strerror or str(exc)).lower()}")
+            return
+        self.report.links += made
+        self.report.skipped += not made
+
+    def directory(self, parts: Parts, path: bytes, item: Planned) -> None:
+        try:
+            descriptor = self._destination.directory(parts)
+            for what in attributes.apply(descriptor, item.entry, item.xattrs, self.options.carry):
+                self.report.lost(path, f"not carried: {what}")
+        except OSError as exc:
+            self.report.lost(path, f"not carried: all of its attributes ({exc.strerror})")
+
+    def symlink(self, parts: Parts, item: Planned) -> None:
+        target = item.entry.target
+        if reason := why_not_linked(item, self.options):
+            self.report.lost(item.path, reason)
+            return
+        try:
+            made = self._destination.symlink(target, parts, self.options.conflict)
+            if made is None:
+                self.report.skipped += 1
+                return
+            self.report.links += 1
+            above = self._destination.directory(made[:-1])
+            times = (item.entry.accessed_ns, item.entry.modified_ns)
+            if self.options.carry.owners and item.entry.uid is not None and item.entry.gid is not None:
+                os.chown(made[-1], item.entry.uid, item.entry.gid, dir_fd=above, follow_symlinks=False)
+            os.utime(made[-1], ns=times, dir_fd=above, follow_symlinks=False)
+        except (OSError, OverflowError) as exc:
+            self.report.lost(item.path, f"link: {exc.strerror if isinstance(exc, OSError) else exc}")
+
+
+def why_not_linked(item: Planned, options: Options) -> str:
+    target = item.entry.target
+    if not target or b"\0" in target:
+        return "a link without a target"
+    if leaves(item.path, target) and not options.outside_links:
+        return f"link not made, it leads outside: {shown(target)}"
+    return ""
+
+
+def _read(descriptor: int) -> Read:
+    return lambda offset, length: os.pread(descriptor, length, offset)
