@@ -173,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return handover(settings, _key_table(config), rest)
     if command == "files":
-        return _open_files(rest, config)
+        return _open_files(rest, config, settings.read_only)
     if command == "doctor":
         from .doctor import main as doctor
 
@@ -204,7 +204,7 @@ def _key_table(config: Config) -> KeyTable:
         _fail(f"{config.path}: {error}")
 
 
-def _open_files(rest: Sequence[str], config: Config) -> int:
+def _open_files(rest: Sequence[str], config: Config, read_only: bool) -> int:
     """All images of one machine; an engine of its own reads them, which knows no Azure."""
     from azure_ops.cloud import LOCAL, CloudSettings
 
@@ -217,7 +217,9 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
         if not os.access(image, os.R_OK):
             _fail(f"{image!r} may not be read by you")
     _refuse_bad_terminal()
-    return _open_console(CloudSettings(name=LOCAL), config, tuple(map(os.path.abspath, images)))
+    return _open_console(
+        CloudSettings(name=LOCAL, read_only=read_only), config, tuple(map(os.path.abspath, images))
+    )
 
 
 def _open_console(settings: CloudSettings, config: Config, images: tuple[str, ...] = ()) -> int:

@@ -61,7 +61,7 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
             return wire.Done()
         case (
             wire.OpenFiles() | wire.OpenFileSystem() | wire.ListFiles() | wire.FindFiles()
-            | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckFolder()
+            | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckPlace()
             | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore()
             | wire.CloseFiles()
         ):  # fmt: skip

@@ -188,9 +188,10 @@ class Extraction:
             return None
         try:
             parts = (*above, safe_parts(path)[-1])
-            made = output.make_directory(parts)
         except FileRestoreError:
             return None
+        try:
+            made = output.make_directory(parts)
         except OSError as exc:
             if exc.errno in _FATAL:
                 raise

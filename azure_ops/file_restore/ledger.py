@@ -71,6 +71,9 @@ class Ledger:
                         self.ranges.pop(int(line["done"]), None)
                         if "at" in line:
                             self.places[int(line["done"])] = int(line["at"])
+                    elif "again" in line:
+                        self.ranges.pop(int(line["again"]), None)
+                        self.proofs.pop(int(line["again"]), None)
                     elif "part" in line:
                         parts = self.ranges.setdefault(int(line["part"]), [])
                         part = (int(line["from"]), int(line["length"]))
@@ -134,13 +137,24 @@ class Ledger:
         self.close()
         os.unlink(self.path)
 
-    def complete(self, losses: list[str]) -> None:
-        """Writes manifest and losses; the state is not needed any longer."""
-        self.close()
+    def begins_anew(self, number: int) -> None:
+        """What was written of this file is gone or wrong."""
+        self.ranges.pop(number, None)
+        self.proofs.pop(number, None)
+        self._line({"again": number})
+        self.flush()
+
+    def write(self, losses: list[str]) -> None:
+        """Manifest and losses."""
         lines = sorted((os.fsencode(path), digest) for path, digest, _ in self.done.values() if digest)
         _write(self.manifest, b"".join(_manifest_line(path, digest) for path, digest in lines))
         if losses:
             _write(self.losses, "".join(line + "\n" for line in losses).encode("utf-8", "backslashreplace"))
+
+    def complete(self, losses: list[str]) -> None:
+        """Writes manifest and losses; the state is not needed any longer."""
+        self.close()
+        self.write(losses)
         os.unlink(self.path)
 
 

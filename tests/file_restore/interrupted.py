@@ -11,6 +11,7 @@ import pytest
 
 from azure_ops import wire
 from azure_ops.file_model import Conflict, Control, FileChoice, FileRestore, FileSession, RestoreState
+from azure_ops.file_places import Place
 from tests.emulator.engine_world import Told
 
 
@@ -38,7 +39,7 @@ async def opened(console: Told, *images: Path) -> FileSession:
 async def begin_paused(console: Told, session: FileSession, wanted: FileChoice, out: Path) -> FileRestore:
     """Some of it is there, most of it is not."""
     request = wire.RestoreFiles(
-        session=session.id, choice=wanted, folder=str(out), conflict=Conflict.KEEP_BOTH
+        session=session.id, choice=wanted, place=Place(path=str(out)), conflict=Conflict.KEEP_BOTH
     )
     await console.call(request)
     while True:

@@ -28,6 +28,7 @@ from azure_ops.file_model import (
     RestoreState,
     TickedFile,
 )
+from azure_ops.file_places import Place
 from azure_ops.journal.reader import Reader
 from azure_ops.journal.store import Journal
 from azure_ops.model import Phase
@@ -71,7 +72,9 @@ async def choice(console: Told, session: FileSession, *ticked: bytes, without: b
 async def counted(console: Told, session: FileSession, wanted: FileChoice, folder: str = "") -> FileCount:
     async with asyncio.timeout(30):
         while True:
-            request = wire.CountFiles(session=session.id, choice=wanted, folder=folder)
+            request = wire.CountFiles(
+                session=session.id, choice=wanted, place=Place(path=folder) if folder else None
+            )
             answer = await console.call(request)
             assert isinstance(answer, wire.FilesCounted)
             if answer.count.whole or answer.count.problem:
@@ -157,7 +160,9 @@ async def test_from_the_disks_to_files_with_their_hashes(console: Told, image: I
     assert {line.path for line in count.lines if line.kind == "file"} == set(expected)
 
     await console.call(
-        wire.RestoreFiles(session=session.id, choice=wanted, folder=str(out), conflict=Conflict.KEEP_BOTH)
+        wire.RestoreFiles(
+            session=session.id, choice=wanted, place=Place(path=str(out)), conflict=Conflict.KEEP_BOTH
+        )
     )
     restore = await ended(console, session)
     assert (restore.state, restore.restored, restore.losses_count) == (RestoreState.DONE, len(expected), 0)
@@ -180,7 +185,7 @@ async def test_names_that_are_taken(console: Told, image: Image, tmp_path: Path,
     (out / "etc/fstab").write_text("mine")
     await console.call(
         wire.RestoreFiles(
-            session=session.id, choice=wanted, folder=str(out), conflict=conflict, overwriting=True
+            session=session.id, choice=wanted, place=Place(path=str(out)), conflict=conflict, overwriting=True
         )
     )
     restore = await ended(console, session)
@@ -216,13 +221,15 @@ async def test_what_is_refused_is_said(console: Told, image: Image, tmp_path: Pa
     ):
         with pytest.raises(RecoveryError, match=why):
             await console.call(
-                wire.RestoreFiles(session=session.id, choice=wanted, folder=str(folder), conflict=conflict)
+                wire.RestoreFiles(
+                    session=session.id, choice=wanted, place=Place(path=str(folder)), conflict=conflict
+                )
             )
     with pytest.raises(Refused, match="Nothing is ticked"):
         await console.call(
             wire.RestoreFiles(
-                session=session.id, choice=FileChoice(volume=ROOT_VOLUME), folder=str(tmp_path / "o"),
-                conflict=Conflict.SKIP,
+                session=session.id, choice=FileChoice(volume=ROOT_VOLUME),
+                place=Place(path=str(tmp_path / "o")), conflict=Conflict.SKIP,
             )
         )  # fmt: skip
     assert not Reader(paths.journal_path(SETTINGS)).entries()

@@ -77,8 +77,8 @@ def test_a_file_from_an_image_to_a_folder(
     wanted = {b"etc/fstab", *expected} - {b"many/entry-0000.conf"}
     user.sees(f"Ticked: {len(wanted)} files")
     user.presses("E")
-    user.sees("Folder of this machine")
-    user.presses("\x15", "/etc/passwd", "enter", "enter")
+    user.sees("Where to", "Folder of this machine")
+    user.presses("enter", "\x15", "/etc/passwd", "enter", "enter")
     user.sees("/etc/passwd is no folder.")
     user.presses("\x15", str(out), "enter", "enter")
     user.sees("will be made", f"{len(wanted):,} (", "Go ahead")
