@@ -104,9 +104,10 @@ async def connect(folder: Path, port: int) -> int:
     """As ssh does it: bytes in, bytes out, and words on the standard error for what goes wrong."""
     try:
         line = await asyncssh.connect(
-            "127.0.0.1", port, known_hosts=str(folder / "known_hosts"), client_keys=[str(folder / "identity")],
-            username="me", config=None, agent_path=None,
-            client_version="OpenSSH_9.2",  # servers look at it to know the order of a link's two names
+            "127.0.0.1", port, known_hosts=str(folder / "known_hosts"), username="me",
+            client_keys=[str(folder / "identity")], config=None, agent_path=None,
+            # Servers look at it to know the order of a link's two names.
+            client_version="OpenSSH_9.2",
         )  # fmt: skip
     except asyncssh.HostKeyNotVerifiable:
         print("Host key verification failed.", file=sys.stderr)

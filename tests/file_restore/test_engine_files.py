@@ -6,11 +6,13 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from azure_ops import paths, wire
@@ -28,13 +30,14 @@ from azure_ops.file_model import (
     RestoreState,
     TickedFile,
 )
-from azure_ops.file_places import Place
+from azure_ops.file_places import Place, PlaceKind
 from azure_ops.journal.reader import Reader
 from azure_ops.journal.store import Journal
 from azure_ops.model import Phase
 from tests.emulator.engine_world import Told, kill, point_folders
 
 from .interrupted import begin_paused, big_image, opened
+from .ssh_server import HOST, SshServer
 from .truth import Fact, facts_of_folder, recorded
 
 Image = Callable[[str], Path]
@@ -195,6 +198,63 @@ async def test_names_that_are_taken(console: Told, image: Image, tmp_path: Path,
     assert set(found) == {b"etc/fstab", b"random.bin"}
     assert (found[b"etc/fstab"] == truth[b"etc/fstab"].digest) is not skips
     assert found[b"random.bin"] == truth[b"random.bin"].digest
+
+
+async def test_read_only_writes_archives_here_and_nothing_elsewhere(
+    home: Path, image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = SshServer(tmp_path / "ssh", system_ssh=bool(shutil.which("ssh")))
+    monkeypatch.setenv("PATH", f"{server.folder / 'bin'}:{os.environ['PATH']}")
+    there = Place(kind=PlaceKind.SFTP, host=HOST, path=str(tmp_path / "there"))
+    looking = Told(CloudSettings(name=LOCAL, read_only=True))
+    await looking.connect()
+    session = await opened(looking, image("ubuntu.img"))
+    wanted = await choice(looking, session, b"etc/fstab", b"many")
+    restore = wire.RestoreFiles(
+        session=session.id, choice=wanted, place=there, conflict=Conflict.KEEP_BOTH, agent="/nowhere"
+    )
+    for request in (wire.CheckPlace(place=there, conflict=Conflict.SKIP), restore):
+        with pytest.raises(Refused, match="nothing is written into another machine"):
+            await looking.call(request)
+    archive = Place(kind=PlaceKind.TAR, path=str(tmp_path / "some.tar"))
+    await looking.call(msgspec.structs.replace(restore, place=archive))
+    told = await ended(looking, session)
+    assert (told.state, told.made, told.place) == (RestoreState.DONE, archive.path, archive)
+    truth = recorded("ubuntu-root")
+    with tarfile.open(archive.path) as file:
+        assert {os.fsencode(info.name) for info in file if info.isreg()} == set(
+            content(truth, b"etc/fstab", b"many/")
+        )
+    with pytest.raises(RecoveryError, match="is there already"):
+        await looking.call(msgspec.structs.replace(restore, place=archive, conflict=Conflict.SKIP))
+    await looking.close()
+
+    writing = Told(SETTINGS)
+    await writing.connect()
+    session = await opened(writing, image("ubuntu.img"))
+    checked = await writing.call(wire.CheckPlace(place=there, conflict=Conflict.SKIP))
+    assert isinstance(checked, wire.PlaceChecked)
+    assert (checked.check.problem, checked.check.exists) == ("", False)
+    assert checked.check.free_bytes > 0
+    (tmp_path / "there/etc").mkdir(parents=True)
+    (tmp_path / "there/etc/fstab").write_text("mine")
+    asked = wire.CountFiles(session=session.id, choice=wanted, place=there)
+    async with asyncio.timeout(30):
+        while not (counted := await writing.call(asked)).count.whole:  # type: ignore[union-attr]
+            assert isinstance(counted, wire.FilesCounted)
+            assert not counted.count.problem
+    assert counted.count.existing == 1
+    await writing.call(msgspec.structs.replace(restore, session=session.id))
+    told = await ended(writing, session)
+    assert (told.state, told.place) == (RestoreState.DONE, there)
+    expected = content(truth, b"etc/fstab", b"many/")
+    expected[b"etc/fstab (2)"] = expected.pop(b"etc/fstab")
+    found = content(facts_of_folder(tmp_path / "there"))
+    assert found.pop(b"etc/fstab")
+    assert found == expected
+    await writing.close()
+    kill(writing.pid)
+    server.kill()
 
 
 def _fields(message: wire.Message) -> dict[str, object]:

@@ -181,14 +181,15 @@ async def test_names_that_are_taken_there(image: Image, place: Remote, tmp_path:
     (out / "etc/fstab").write_text("mine")
     (out / "many").symlink_to(outside)
     async with disks_of(image("ubuntu.img")) as disks:
-        wanted = await ticked(disks, "disk0/p3", b"etc", b"many")
-        report = await Extraction(disks, "disk0/p3", wanted, place, Options(conflict="skip")).run()
+        etc = await ticked(disks, "disk0/p3", b"etc")
+        report = await Extraction(disks, "disk0/p3", etc, place, Options(conflict="skip")).run()
         assert (out / "etc/fstab").read_text() == "mine"
         assert report.skipped == 1
+        wanted = etc + await ticked(disks, "disk0/p3", b"many")
         await Extraction(disks, "disk0/p3", wanted, place, Options(conflict="keep both")).run()
         assert (out / "etc/fstab").read_text() == "mine"
         assert "UUID" in (out / "etc/fstab (2)").read_text()
-        await Extraction(disks, "disk0/p3", wanted, place, Options(conflict="overwrite")).run()
+        await Extraction(disks, "disk0/p3", etc, place, Options(conflict="overwrite")).run()
         assert "UUID" in (out / "etc/fstab").read_text()
     assert not list(outside.iterdir())
     assert (out / "many (2)/entry-0001.conf").exists()

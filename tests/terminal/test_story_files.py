@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,10 +95,24 @@ def test_a_file_from_an_image_to_a_folder(
     assert found == {path: truth[path].digest for path in wanted}
     user.presses("escape")
     user.sees_no_more("✔ done")
+
+    archive = tmp_path / "found.tar"
+    user.presses("E")
+    user.sees("Where to", "Folder of this machine")
+    user.presses("down")
+    user.sees("Name of the tar file", "Refuse: nothing is written")
+    user.presses("enter", "\x15", str(archive), "enter", "enter")
+    user.sees("tar file", "will be made", "Go ahead")
+    user.presses("tab", "enter")
+    user.sees("✔ done", "where it is unpacked")
+    with tarfile.open(archive) as opened:
+        assert {os.fsencode(info.name) for info in opened if info.isreg()} == wanted
+    user.presses("escape")
+    user.sees_no_more("✔ done")
     assert user.ends() == 0
     monkeypatch.setenv("XDG_STATE_HOME", user.env["XDG_STATE_HOME"])
-    (entry,) = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
-    assert (entry.action, entry.phase) == ("restore-files", "succeeded")
+    entries = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
+    assert [(entry.action, entry.phase) for entry in entries] == [("restore-files", "succeeded")] * 2
 
 
 async def stand_still(image: Path, out: Path) -> int:

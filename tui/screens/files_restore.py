@@ -45,7 +45,7 @@ KINDS = {
     PlaceKind.FOLDER: "A folder of this machine",
     PlaceKind.TAR: "A tar file: owners, modes, times, links, holes, attributes",
     PlaceKind.ZIP: "A zip file: not compressed, modes and times to the second",
-    PlaceKind.SFTP: "Another machine over SFTP, by your ssh with its keys and known hosts",
+    PlaceKind.SFTP: "Another machine over SFTP, by your own ssh",
 }
 FIELDS = {
     PlaceKind.FOLDER: "Folder of this machine",
@@ -76,7 +76,7 @@ class RestoreForm(Dialog[Answers]):
 
     def page(self) -> Page:
         page = Page().text(self._what)
-        if self._console_app.read_only:
+        if self._console_app.read_only and self._problem != READ_ONLY_FORBIDS:
             page.note(READ_ONLY_FORBIDS, 0)
         if self._problem:
             page.bullet(self._problem, sign="✖", style="$text-error")
