@@ -123,6 +123,9 @@ class ArchiveOutput(Output):
     def leaves_out(self, parts: Parts) -> bool:
         return False
 
+    def takes_for_same(self, one: Parts, other: Parts) -> bool:
+        return False
+
     def _member(
         self, parts: Parts, item: Planned, kind: str, target: bytes = b""
     ) -> tuple[Member, list[str]]:

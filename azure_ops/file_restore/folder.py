@@ -5,6 +5,7 @@ until then only this user can enter.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,12 @@ from . import attributes
 from .destination import Destination, leaves, shown
 from .entries import BYTES, Planned
 from .ledger import Ledger
+from .member import data_of
 from .reports import Options, Report
 from .target import Hash, Output, Parts, Read, Target, write_all
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
+_COPIED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,11 @@ class FolderOutput(Output):
         return self._destination.make_directory(parts, self.options.conflict)
 
     def leaves_out(self, parts: Parts) -> bool:
-        return self.options.conflict == "skip" and self._destination.status(parts) is not None
+        return self._conflict(parts) == "skip" and self._destination.status(parts) is not None
+
+    def takes_for_same(self, one: Parts, other: Parts) -> bool:
+        ours, theirs = self._destination.status(one), self._destination.status(other)
+        return ours is not None and theirs is not None and os.path.samestat(ours, theirs)
 
     def is_there(self, target: Target, path: Parts, digest: str) -> bool:
         entry, status = target.item.entry, self._destination.status(path)
@@ -98,9 +107,11 @@ class FolderOutput(Output):
         finally:
             os.close(descriptor)
         with self._lock:
-            target.placed = self._destination.place(self._part(target), target.parts, self.options.conflict)
+            conflict = self._conflict(target.parts)
+            target.placed = self._destination.place(self._part(target), target.parts, conflict)
             target.unsaved = []
             if target.placed is not None:
+                self._is_named(target.placed)
                 self.ledger.finished(target.number, b"/".join(target.placed), target.digest, entry.size)
 
     def discard(self, target: Target) -> None:
@@ -112,12 +123,37 @@ class FolderOutput(Output):
             self.report.lost(item.path, "another name of a file that was not restored")
             return
         try:
-            made = self._destination.link(first, parts, self.options.conflict)
+            made = self._destination.link(first, parts, self._conflict(parts))
         except OSError as exc:
+            if exc.errno in _NO_LINKS and self._copied(first, parts, item):
+                return
             self.report.lost(item.path, f"hard link not made: {(exc.strerror or str(exc)).lower()}")
             return
         self.report.links += made
         self.report.skipped += not made
+
+    def _copied(self, first: Parts, parts: Parts, item: Planned) -> bool:
+        """Where the place has no hard links (FAT, some network folders), each name gets its own bytes."""
+        part = (*parts[:-1], b".azrecover-%s-copy.part" % self._name)
+        self._destination.remove(part)
+        source, descriptor = self._destination.open_file(first), self._destination.open_part(part, parts)
+        try:
+            os.ftruncate(descriptor, item.entry.size)
+            for offset, length in data_of(item):
+                for start in range(offset, offset + length, _COPIED):
+                    data = os.pread(source, min(_COPIED, offset + length - start), start)
+                    write_all(descriptor, memoryview(data), start)
+            lost = list(attributes.apply(descriptor, item.entry, item.xattrs, self.options.carry))
+        finally:
+            os.close(source)
+            os.close(descriptor)
+        if self._destination.place(part, parts, self._conflict(parts)) is None:
+            self.report.skipped += 1
+            return True
+        self.report.links += 1
+        for what in ("hard link (it has its own copy)", *lost):
+            self.report.lost(item.path, f"not carried: {what}")
+        return True
 
     def directory(self, parts: Parts, path: bytes, item: Planned) -> None:
         try:
@@ -140,11 +176,20 @@ class FolderOutput(Output):
             self.report.links += 1
             above = self._destination.directory(made[:-1])
             times = (item.entry.accessed_ns, item.entry.modified_ns)
-            if self.options.carry.owners and item.entry.uid is not None and item.entry.gid is not None:
-                os.chown(made[-1], item.entry.uid, item.entry.gid, dir_fd=above, follow_symlinks=False)
+            if item.entry.uid is not None and item.entry.gid is not None:
+                self._give_away(made, item, above)
+            for name, _ in item.xattrs:
+                self.report.lost(item.path, f"not carried: attribute {name}")
             os.utime(made[-1], ns=times, dir_fd=above, follow_symlinks=False)
         except (OSError, OverflowError) as exc:
             self.report.lost(item.path, f"link: {exc.strerror if isinstance(exc, OSError) else exc}")
+
+    def _give_away(self, made: Parts, item: Planned, above: int) -> None:
+        uid, gid = item.entry.uid or 0, item.entry.gid or 0
+        if self.options.carry.owners:
+            os.chown(made[-1], uid, gid, dir_fd=above, follow_symlinks=False)
+        elif (uid, gid) != (os.geteuid(), os.getegid()):
+            self.report.lost(item.path, f"not carried: owner {uid}:{gid}")
 
 
 def why_not_linked(item: Planned, options: Options) -> str:

@@ -98,7 +98,12 @@ class RemoteOutput(Output):
         raise AssertionError("names do not end")
 
     def leaves_out(self, parts: Parts) -> bool:
-        return self.options.conflict == "skip" and self._line.status(self._path(parts)) is not None
+        return self._conflict(parts) == "skip" and self._line.status(self._path(parts)) is not None
+
+    def takes_for_same(self, one: Parts, other: Parts) -> bool:
+        """A server says no number of a file: another spelling of a name of ours tells."""
+        swapped = (*one[:-1], one[-1].swapcase())
+        return swapped != one and self._line.status(self._path(swapped)) is not None
 
     def is_there(self, target: Target, path: Parts, digest: str) -> bool:
         status = self._line.status(self._path(path))
@@ -143,6 +148,7 @@ class RemoteOutput(Output):
             target.placed = placed
             target.unsaved, target.proofs = [], {}
             if placed is not None:
+                self._is_named(placed)
                 self.ledger.finished(target.number, b"/".join(placed), target.digest, entry.size)
 
     def _read_back(self, target: Target, handle: bytes) -> None:
@@ -192,7 +198,8 @@ class RemoteOutput(Output):
     def _placed(self, target: Target) -> Parts | None:
         part = self._part(target)
         wanted = self._path(target.parts)
-        if self.options.conflict == "overwrite":
+        conflict = self._conflict(target.parts)
+        if conflict == "overwrite":
             existing = self._line.status(wanted)
             if existing is None or not existing.is_directory:
                 self._line.replace(part, wanted)
@@ -207,7 +214,7 @@ class RemoteOutput(Output):
                 # From a run that ended before it could note it.
                 self._line.remove(part)
                 return placed
-            if self.options.conflict == "skip":
+            if conflict == "skip":
                 self._line.remove(part)
                 return None
         raise AssertionError("names do not end")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .destination import Conflict
 from .entries import Planned
 from .ledger import Ledger
 from .ranges import Fetch, Piece
@@ -114,6 +115,8 @@ class Output:
         """Set from outside: long work ends soon, with any FileRestoreError."""
         self._lock = threading.Lock()
         """Over names, ledger and counts; never held while bytes are written."""
+        self._named = {_folded(os.fsencode(path)): os.fsencode(path) for path, _, _ in ledger.done.values()}
+        """What this restore made, by what a place that does not tell A from a takes its name for."""
 
     def make_directory(self, parts: Parts) -> Parts:
         """Makes it, or takes the one that is there; returns where it really is."""
@@ -121,6 +124,24 @@ class Output:
 
     def leaves_out(self, parts: Parts) -> bool:
         """The name is taken and what has it stays."""
+        raise NotImplementedError
+
+    def _is_named(self, placed: Parts) -> None:
+        path = b"/".join(placed)
+        self._named[_folded(path)] = path
+
+    def _conflict(self, parts: Parts) -> Conflict:
+        """Where the name is taken by another file of this restore, which the place takes for the same, both
+        are kept: nobody asked for less."""
+        path = b"/".join(parts)
+        other = self._named.get(_folded(path))
+        if other is None or other == path or self.options.conflict == "keep both":
+            return self.options.conflict
+        same = self.takes_for_same(tuple(other.split(b"/")), parts)
+        return "keep both" if same else self.options.conflict
+
+    def takes_for_same(self, one: Parts, other: Parts) -> bool:
+        """The place does not tell two paths apart that differ in case alone."""
         raise NotImplementedError
 
     def reserve(self, target: Target) -> None:
@@ -206,6 +227,10 @@ class Output:
             target.digest = target.hash.rest(read, size)
         else:
             target.not_carried.append("a hash (its holes are too large)")
+
+
+def _folded(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape").casefold()
 
 
 def write_all(descriptor: int, view: memoryview, offset: int) -> None:
