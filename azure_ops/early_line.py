@@ -70,11 +70,11 @@ class EarlyLine:
                     return
                 self._said += piece
 
-    def hear(self) -> list[wire.FromEngine]:
+    def hear(self) -> list[wire.Pushed]:
         """Whole messages that came so far, the engine's welcome first; nothing when that is none for us. What
         the client has to judge stays for it: a goodbye, what is no message, and all behind."""
         self._stop_collecting()
-        heard: list[wire.FromEngine] = []
+        heard: list[wire.Pushed] = []
         at = 0
         with contextlib.suppress(msgspec.MsgspecError, ValueError):
             for message, end in wire.whole_messages(self._said):
@@ -85,7 +85,7 @@ class EarlyLine:
         del self._said[:at]
         return heard
 
-    def _is_for_us(self, message: wire.FromEngine) -> bool:
+    def _is_for_us(self, message: wire.Pushed) -> bool:
         if not isinstance(message, wire.Welcome) or not looks_at_the_same(self._settings, message):
             return False
         self.welcome = message

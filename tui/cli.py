@@ -5,13 +5,12 @@ Nothing slow is imported before it is known to be needed; every mistake is one l
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from azure_ops.cloud import CloudSettings
@@ -27,8 +26,6 @@ COMMANDS = {
     "handover": "what runs, what ended and what is open, written for the next shift",
     "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
 }
-CLOUDS = ("public", "usgovernment", "china", "local")
-"""`local` is no Azure: the engine and the journal of `azrecover files`."""
 _WITH_VALUE = {"--cloud", "--arm-endpoint", "--ca", "--subscription", "--client-id"}
 _CREDENTIALS = (
     "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_CLIENT_CERTIFICATE_PATH",
@@ -38,40 +35,30 @@ _CREDENTIALS = (
 """Left out of the emulator's environment: a real secret must not be offered to it."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        _fail(f"{message}. See 'azrecover --help'.")
+class Options(NamedTuple):
+    """As on the command line, before the command."""
+
+    emulator: bool = False
+    cloud: str = ""
+    arm_endpoint: str = ""
+    ca: str = ""
+    client_id: str = ""
+    subscription: Sequence[str] = ()
+    read_only: bool = False
+    version: bool = False
+
+
+def options_of(words: Sequence[str]) -> Options:
+    if not words:
+        return Options()  # the usual start: argparse alone would take as long as all of `azure_ops`
+    from .command_line import parser
+
+    return Options(**vars(parser().parse_args(words)))
 
 
 def _fail(line: str, code: int = 2) -> NoReturn:
     print(f"azrecover: {line}", file=sys.stderr)
     raise SystemExit(code)
-
-
-def parser() -> argparse.ArgumentParser:
-    commands = "\n".join(f"  {name:<10} {about}" for name, about in COMMANDS.items())
-    made = _Parser(
-        prog="azrecover",
-        usage="azrecover [options] [command …]",
-        description="Get Azure virtual machines back: Backup, Site Recovery and snapshots in the terminal.",
-        epilog=f"commands:\n{commands}\n\nWithout one the console opens; with --emulator it needs no Azure.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = made.add_argument
-    add("--emulator", action="store_true", help="work on the emulator; it is started when none runs")
-    add(
-        "--cloud",
-        choices=CLOUDS,
-        help="which Azure (public); local: of `azrecover files`, for journal and engine",
-    )
-    add("--arm-endpoint", metavar="URL", help="another Resource Manager (env AZRECOVER_ARM_ENDPOINT)")
-    add("--ca", metavar="FILE", help="CA certificates for that endpoint (env AZRECOVER_CA)")
-    add("--client-id", metavar="ID", default="", help="client id of a user-assigned managed identity")
-    add("--subscription", metavar="ID", action="append", default=[], help="only this one; may be repeated")
-    add("--read-only", action="store_true", help="look, never act")
-    add("--version", action="store_true", help="say the version and end")
-    return made
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], str, list[str]]:
@@ -87,7 +74,7 @@ def split(argv: Sequence[str]) -> tuple[list[str], str, list[str]]:
     return list(argv), "", []
 
 
-def settings_from(options: argparse.Namespace, config: Config) -> CloudSettings:
+def settings_from(options: Options, config: Config) -> CloudSettings:
     """Raises SystemExit with one line for a combination that makes no sense."""
     from azure_ops.cloud import CloudSettings
 
@@ -135,7 +122,7 @@ def use_emulator() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     ours, command, rest = split(sys.argv[1:] if argv is None else argv)
-    options = parser().parse_args(ours)
+    options = options_of(ours)
     if options.version:
         from azure_ops.version import VERSION
 
@@ -208,7 +195,9 @@ def _open_files(rest: Sequence[str], config: Config, read_only: bool) -> int:
     """All images of one machine; an engine of its own reads them, which knows no Azure."""
     from azure_ops.cloud import LOCAL, CloudSettings
 
-    given = _Parser(prog="azrecover files", usage="azrecover files IMAGE…", allow_abbrev=False)
+    from .command_line import Parser
+
+    given = Parser(prog="azrecover files", usage="azrecover files IMAGE…", allow_abbrev=False)
     given.add_argument("images", nargs="+", metavar="IMAGE", help="raw image, fixed VHD or block device")
     images = given.parse_args(rest).images
     for image in images:

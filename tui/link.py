@@ -50,7 +50,7 @@ class Link:
         """The engine can be asked."""
         return self._client is not None
 
-    def hear_early(self) -> list[wire.FromEngine]:
+    def hear_early(self) -> list[wire.Pushed]:
         """What a running engine has told while this console was loading: its welcome and what came after."""
         heard = self._early.hear() if self._early else []
         if heard:
