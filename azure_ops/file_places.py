@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
 from .model import Fact
@@ -55,24 +54,3 @@ class PlaceCheck(Fact, frozen=True, kw_only=True):
     exists: bool = False
     free_bytes: int = -1
     """-1 where nobody tells."""
-
-
-_ADDRESS = re.compile(
-    r"(?:sftp://)?(?:(?P<user>[^@:/]+)@)?(?P<host>\[[^\]]+\]|[^@:/]+)(?::(?P<port>\d+)(?=/))?:?(?P<path>.*)",
-    re.DOTALL,
-)
-
-
-def machine_place(text: str) -> Place | None:
-    """`USER@HOST:/FOLDER`, as scp writes it, or `sftp://USER@HOST:PORT/FOLDER`; None where it is neither."""
-    found = _ADDRESS.fullmatch(text.strip())
-    if found is None or not found["path"]:
-        return None
-    host = found["host"].strip("[]")
-    return Place(
-        kind=PlaceKind.SFTP,
-        host=host,
-        user=found["user"] or "",
-        port=int(found["port"] or 0),
-        path=found["path"],
-    )

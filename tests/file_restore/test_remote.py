@@ -14,7 +14,7 @@ import pytest
 
 from azure_ops.engine.file_places import check_place
 from azure_ops.file_model import Conflict
-from azure_ops.file_places import Place, PlaceKind, machine_place
+from azure_ops.file_places import Place, PlaceKind
 from azure_ops.file_restore import extraction
 from azure_ops.file_restore.attributes import Carry
 from azure_ops.file_restore.extraction import Extraction
@@ -22,6 +22,7 @@ from azure_ops.file_restore.problems import FileRestoreError
 from azure_ops.file_restore.remote import Remote
 from azure_ops.file_restore.reports import Options
 from azure_ops.file_restore.sftp_client import LineLost, Machine
+from tui.screens.files_restore import machine_place
 
 from .ssh_server import HOST, SshServer
 from .test_extraction import EVERYTHING, IS_ROOT, Image, disks_of, leftovers, same_tree, ticked
@@ -214,6 +215,8 @@ def test_addresses() -> None:
     assert parts("web:restored") == ("", "web", 0, "restored")
     assert parts("sftp://me@10.0.0.4:2222/srv/x") == ("me", "10.0.0.4", 2222, "/srv/x")
     assert parts("me@[fe80::1]:/srv") == ("me", "fe80::1", 0, "/srv")
+    assert parts("web:2222/srv") == ("", "web", 0, "2222/srv")
+    assert parts("web/srv") is None
     assert parts("web") is None
     assert parts("") is None
     for host in ("-oProxyCommand=x", "a b", "a;b", "$(x)"):

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LIGHT = {
     "model", "errors", "wire", "client", "early_line", "cloud", "paths", "version", "actions", "actions.spec",
-    "arm_ids", "loose_ends", "file_model",
+    "arm_ids", "loose_ends", "file_model", "file_places",
     "points", "recommend", "incident_time", "preflight", "restore_rules", "restore_outputs",
 }  # fmt: skip
 """Modules of azure_ops that the console may import; they import the encoder and each other only."""

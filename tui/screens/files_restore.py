@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
 from azure_ops.file_model import Conflict, FileChoice, FileCount
-from azure_ops.file_places import READ_ONLY_FORBIDS, Place, PlaceCheck, PlaceKind, machine_place
+from azure_ops.file_places import READ_ONLY_FORBIDS, Place, PlaceCheck, PlaceKind
 from widgets.choices import Choice, Choices
 from widgets.file_tree import text_of
 from widgets.page import Page
@@ -56,6 +57,11 @@ FIELDS = {
 DEFAULTS = {
     PlaceKind.FOLDER: "restored", PlaceKind.TAR: "restored.tar", PlaceKind.ZIP: "restored.zip",
 }  # fmt: skip
+
+
+_HOST = r"(?:(?P<user>[^@:/]+)@)?(?P<host>\[[^\]]+\]|[^@:/]+)"
+_LIKE_SCP = re.compile(_HOST + r":(?P<port>)(?P<path>.+)", re.DOTALL)
+_URL = re.compile(r"sftp://" + _HOST + r"(?::(?P<port>\d{1,5}))?(?P<path>/.*)", re.DOTALL)
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -191,6 +197,21 @@ def place_of(kind: PlaceKind, text: str) -> Place | None:
     if kind.is_archive and not path.lower().endswith(f".{kind}"):
         path += f".{kind}"
     return Place(kind=kind, path=path)
+
+
+def machine_place(text: str) -> Place | None:
+    """`USER@HOST:/FOLDER`, as scp writes it, or `sftp://USER@HOST:PORT/FOLDER`; None where it is neither."""
+    found = (_URL if text.startswith("sftp://") else _LIKE_SCP).fullmatch(text)
+    if found is None:
+        return None
+    host = found["host"].strip("[]")
+    return Place(
+        kind=PlaceKind.SFTP,
+        host=host,
+        user=found["user"] or "",
+        port=int(found["port"] or 0),
+        path=found["path"],
+    )
 
 
 def address_of(place: Place) -> str:
