@@ -57,6 +57,9 @@ class Archive:
             descriptor = folder.open_part(part, wanted)
             try:
                 ledger = Ledger(self.path.parent, name, job, self.path.name)
+                if not os.fstat(descriptor).st_size:
+                    # The part that it speaks of is gone.
+                    ledger.know_nothing()
                 special = options.carry.special_modes
                 form: Format = Tar(special) if self.kind == "tar" else Zip()
                 return ArchiveOutput(folder, descriptor, (part, wanted), form, ledger, options, report)

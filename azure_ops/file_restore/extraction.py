@@ -109,7 +109,7 @@ class Extraction:
             raise cannot_write(self._open.shown, exc) from exc
         finally:
             if output is not None:
-                output.stopped = True
+                output.stop()
                 await asyncio.to_thread(futures.wait, list(self._under_way))
                 await asyncio.to_thread(output.close)
             self._threads.shutdown(wait=False)

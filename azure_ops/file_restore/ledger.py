@@ -137,6 +137,10 @@ class Ledger:
         self.close()
         os.unlink(self.path)
 
+    def know_nothing(self) -> None:
+        for known in (self.done, self.ranges, self.proofs, self.places):
+            known.clear()
+
     def begins_anew(self, number: int) -> None:
         """What was written of this file is gone or wrong."""
         self.ranges.pop(number, None)

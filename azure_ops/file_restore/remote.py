@@ -20,9 +20,11 @@ from .ledger import Ledger
 from .member import CAPABILITY, mode_of
 from .problems import FileRestoreError
 from .reports import Options, Report
-from .sftp_client import Machine, Sftp, Status, TooLate
+from .sftp_client import LATEST, Machine, Sftp, Status, TooLate
 from .target import HOLES_HASHED_AT_MOST, Output, Parts, Target
 
+_ENDS_WITHIN_S = 5.0
+"""What is under way when it is stopped may still arrive; a dead line is not waited for."""
 _ZEROS = bytes(1 << 20)
 
 
@@ -79,6 +81,10 @@ class RemoteOutput(Output):
         self._name = name.encode()
         self._shown = shown
         self._may_give_away = True
+
+    def stop(self) -> None:
+        super().stop()
+        self._line.end_within(_ENDS_WITHIN_S)
 
     def close(self) -> None:
         super().close()
@@ -314,7 +320,9 @@ class RemoteOutput(Output):
 
 def _looks_like(status: Status, target: Target) -> bool:
     entry = target.item.entry
-    return status.is_file and status.size == entry.size and status.modified == entry.modified_ns // 10**9
+    modified = entry.modified_ns // 10**9
+    same_time = status.modified == modified or not 0 <= modified <= LATEST
+    return status.is_file and status.size == entry.size and same_time
 
 
 def _add_zeros(digest: hashlib._Hash, length: int) -> None:

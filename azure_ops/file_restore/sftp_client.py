@@ -33,7 +33,7 @@ BLOCK = 32 * 1024
 _UNDER_WAY = 64
 _LONGEST = 1 << 20
 _LONGEST_COMPLAINT = 4096
-_LATEST = (1 << 32) - 1
+LATEST = (1 << 32) - 1
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.%+@:\\-]*")
 
 
@@ -123,6 +123,7 @@ class Sftp:
         self._numbers = count(1)
         self._waiting: dict[int, Future[Answer]] = {}
         self._lost = False
+        self._end: threading.Timer | None = None
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._complaint = b""
@@ -132,7 +133,14 @@ class Sftp:
         self._reading = threading.Thread(target=self._read_answers, name="sftp", daemon=True)
         self._reading.start()
 
+    def end_within(self, seconds: float) -> None:
+        self._end = threading.Timer(seconds, self._process.kill)
+        self._end.daemon = True
+        self._end.start()
+
     def close(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
         assert self._process.stdin is not None
         with contextlib.suppress(OSError), self._writing:
             self._process.stdin.close()
@@ -470,6 +478,6 @@ def _raise(status: bytes) -> None:
 
 def _times(accessed_ns: int, modified_ns: int) -> bytes:
     accessed, modified = accessed_ns // 10**9, modified_ns // 10**9
-    if not 0 <= modified <= _LATEST:
+    if not 0 <= modified <= LATEST:
         return b""
-    return struct.pack(">II", accessed if 0 <= accessed <= _LATEST else modified, modified)
+    return struct.pack(">II", accessed if 0 <= accessed <= LATEST else modified, modified)

@@ -112,7 +112,7 @@ class Output:
         self.options = options
         self.report = report
         self.stopped = False
-        """Set from outside: long work ends soon, with any FileRestoreError."""
+        """Long work ends soon, with any FileRestoreError."""
         self._lock = threading.Lock()
         """Over names, ledger and counts; never held while bytes are written."""
         self._named = {_folded(os.fsencode(path)): os.fsencode(path) for path, _, _ in ledger.done.values()}
@@ -176,6 +176,10 @@ class Output:
     def complete(self) -> None:
         self.ledger.complete(self.report.losses)
         self.report.manifest = self.ledger.manifest
+
+    def stop(self) -> None:
+        """Nothing new is begun; called from outside the threads, before they are waited for."""
+        self.stopped = True
 
     def close(self) -> None:
         self.ledger.close()

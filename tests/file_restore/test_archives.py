@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,62 @@ def test_names_in_a_zip_never_lead_out() -> None:
     header = Zip().header(Member(b"a/..\\..\\x", item, 0o644, "file"), 0)
     assert b"\\" not in header
     assert b"a/..%5C..%5Cx" in header
+
+
+def test_a_zip_beyond_the_limits_of_its_first_format(tmp_path: Path) -> None:
+    """More than 65,535 names, a file and a place beyond 4 GiB; the bytes are a hole."""
+    form, path, size = Zip(), tmp_path / "large.zip", (4 << 30) + 5
+
+    def member(name: bytes, size: int, kind: str) -> Member:
+        entry = Entry(name, 1, "file", size, 0o644, 70_000, 70_000, 1_700_000_000_000_000_000)
+        return Member(name, Planned(name, entry), 0o644, kind)
+
+    members = [member(b"%05d" % number, 0, "directory") for number in range(66_000)]
+    members += [member(b"large", size, "file"), member(b"behind", 5, "file")]
+    with open(path, "wb") as file:
+        for one in members:
+            at, crc = file.tell(), zlib.crc32(b"hello") if one.name == b"behind" else 0
+            layout, header = form.layout(one), form.header(one, crc)
+            assert len(header) == layout.header_length
+            file.write(header)
+            if one.name == b"behind":
+                file.write(b"hello")
+            else:
+                file.seek(at + layout.length)
+            form.written(one, at, crc)
+        for block in form.end(file.tell()):
+            file.write(block)
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.infolist()) == len(members)
+        assert archive.getinfo("large").file_size == size
+        assert archive.getinfo("behind").header_offset > size
+        assert archive.read("behind") == b"hello"
+
+
+async def test_an_archive_whose_part_was_removed_begins_anew(
+    big: tuple[Path, Path], server: RangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, _ = big
+    path = tmp_path / "all.tar"
+    monkeypatch.setattr(extraction, "WORKERS", 2)
+    monkeypatch.setattr(extraction, "_NEWS_S", 0)
+    server.control(latency_s=0.02)
+    async with remote(server) as disks:
+        wanted = await ticked(disks, "disk0", b"small", b"big")
+        some = asyncio.Event()
+        job = Extraction(
+            disks, "disk0", wanted, Archive(path, "tar"),
+            progress=lambda now: some.set() if now.files_done > 50 else None,
+        )  # fmt: skip
+        task = asyncio.create_task(job.run())
+        async with asyncio.timeout(60):
+            await some.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        (part,) = tmp_path.glob(".azrecover-*.part")
+        part.unlink()
+        await Extraction(disks, "disk0", wanted, Archive(path, "tar")).run()
+    assert same_tree(source, unpack(path, tmp_path / "out"))
 
 
 _ONE_RUN = """
