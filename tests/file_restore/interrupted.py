@@ -36,11 +36,9 @@ async def opened(console: Told, *images: Path) -> FileSession:
     return answer.session
 
 
-async def begin_paused(console: Told, session: FileSession, wanted: FileChoice, out: Path) -> FileRestore:
+async def begin_paused(console: Told, session: FileSession, wanted: FileChoice, place: Place) -> FileRestore:
     """Some of it is there, most of it is not."""
-    request = wire.RestoreFiles(
-        session=session.id, choice=wanted, place=Place(path=str(out)), conflict=Conflict.KEEP_BOTH
-    )
+    request = wire.RestoreFiles(session=session.id, choice=wanted, place=place, conflict=Conflict.KEEP_BOTH)
     await console.call(request)
     while True:
         told = await console.call(wire.GetRestore(session=session.id))

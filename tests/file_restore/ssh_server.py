@@ -68,12 +68,18 @@ class SshServer:
         shutil.copy(self.folder / key, self.folder / "identity")
 
     def fault(self, name: str, on: bool = True) -> None:
-        """`full`: nothing can be written; `corrupt`: a byte of each write is wrong."""
+        """`full`: nothing can be written; `corrupt`: a byte of each write is wrong; `refuse`: no
+        file may be opened."""
         (self.folder / name).touch() if on else (self.folder / name).unlink()
 
 
 class Faulty(asyncssh.SFTPServer):
     folder = Path()
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        if (self.folder / "refuse").exists():
+            raise asyncssh.SFTPPermissionDenied("permission denied")
+        return super().open(path, pflags, attrs)
 
     def write(self, file_obj: object, offset: int, data: bytes) -> int:
         if (self.folder / "full").exists():

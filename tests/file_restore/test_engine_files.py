@@ -303,11 +303,13 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return big_image(tmp_path_factory.mktemp("big"))
 
 
+@pytest.mark.parametrize("kind", [PlaceKind.FOLDER, PlaceKind.TAR])
 async def test_a_lost_line_and_a_killed_engine_lose_nothing(
-    home: Path, big: tuple[Path, Path], tmp_path: Path
+    home: Path, big: tuple[Path, Path], tmp_path: Path, kind: PlaceKind
 ) -> None:
     source, image = big
     out = tmp_path / "out"
+    place = Place(kind=kind, path=str(tmp_path / "all.tar" if kind.is_archive else out))
     first = Told(SETTINGS)
     await first.connect()
     session = await opened(first, image)
@@ -315,7 +317,7 @@ async def test_a_lost_line_and_a_killed_engine_lose_nothing(
     assert isinstance(answer, wire.PathFound)
     data = TickedFile(path=b"data", id=answer.entries[-1].id)
     wanted = FileChoice(volume="disk0", ticked=(data,))
-    begun = await begin_paused(first, session, wanted, out)
+    begun = await begin_paused(first, session, wanted, place)
     await first.close()
 
     second = Told(SETTINGS)
@@ -335,10 +337,13 @@ async def test_a_lost_line_and_a_killed_engine_lose_nothing(
     restore = await ended(second, third)
     assert restore.state is RestoreState.DONE
     assert restore.bytes_fetched < sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+    if kind.is_archive:
+        with tarfile.open(place.path) as archive:
+            archive.extractall(out)
     for file in source.rglob("*"):
         if file.is_file():
             assert (out / file.relative_to(source)).read_bytes() == file.read_bytes()
-    assert not list(out.rglob(".azrecover-*"))
+    assert not list(tmp_path.rglob(".azrecover-*"))
     (entry,) = Reader(paths.journal_path(SETTINGS)).entries()
     assert entry.phase is Phase.SUCCEEDED
     await second.close()
@@ -354,7 +359,7 @@ async def test_a_cancelled_restore_leaves_no_half_file_under_its_name(
     answer = await console.call(wire.LookUpPath(session=session.id, volume="disk0", path=b"data"))
     assert isinstance(answer, wire.PathFound)
     wanted = FileChoice(volume="disk0", ticked=(TickedFile(path=b"data", id=answer.entries[-1].id),))
-    await begin_paused(console, session, wanted, out)
+    await begin_paused(console, session, wanted, Place(path=str(out)))
     await console.call(wire.ControlRestore(session=session.id, control=Control.CANCEL))
     assert (await ended(console, session)).state is RestoreState.CANCELLED
     for path in out.glob("data/[0-9]*"):

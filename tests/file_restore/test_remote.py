@@ -161,6 +161,22 @@ async def test_a_full_disk_there_is_said_and_gone_on_with(
     assert same_tree(source / "small", Path(place.path) / "small")
 
 
+async def test_a_refused_permission_is_said_and_a_file_in_the_way(
+    image: Image, machine: SshServer, place: Remote, tmp_path: Path
+) -> None:
+    machine.fault("refuse")
+    async with disks_of(image("ubuntu.img")) as disks:
+        wanted = await ticked(disks, "disk0/p3", b"etc")
+        with pytest.raises(FileRestoreError, match=r"web:.* cannot be written to: permission denied"):
+            await Extraction(disks, "disk0/p3", wanted, place).run()
+        machine.fault("refuse", on=False)
+        await Extraction(disks, "disk0/p3", wanted, place).run()
+        assert (Path(place.path) / "etc/fstab").exists()
+        below = Remote(place.machine, f"{place.path}/etc/fstab/x", tmp_path / "state")
+        with pytest.raises(FileRestoreError, match=r"cannot be written to: .*is no folder"):
+            await Extraction(disks, "disk0/p3", wanted, below).run()
+
+
 async def test_what_comes_back_otherwise_never_gets_its_name(
     image: Image, machine: SshServer, place: Remote
 ) -> None:

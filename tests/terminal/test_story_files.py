@@ -14,6 +14,7 @@ import pytest
 from azure_ops import paths, wire
 from azure_ops.cloud import LOCAL, CloudSettings
 from azure_ops.file_model import FileChoice, TickedFile
+from azure_ops.file_places import Place
 from azure_ops.journal.reader import Reader
 from tests.emulator.engine_world import Told, kill
 from tests.file_restore.conftest import unpack
@@ -123,7 +124,7 @@ async def stand_still(image: Path, out: Path) -> int:
     answer = await other.call(wire.LookUpPath(session=session.id, volume="disk0", path=b"data"))
     assert isinstance(answer, wire.PathFound)
     data = TickedFile(path=b"data", id=answer.entries[-1].id)
-    await begin_paused(other, session, FileChoice(volume="disk0", ticked=(data,)), out)
+    await begin_paused(other, session, FileChoice(volume="disk0", ticked=(data,)), Place(path=str(out)))
     await other.close()
     return other.pid
 
