@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from .file_places import Place
 from .model import ErrorNote, Fact
+from .secret import Secret as Secret
 
 RESTORE_FILES = "restore-files"
 """In the journal: files written to their place. It asks nothing of Azure and is no action on a row."""
@@ -27,6 +28,10 @@ class FileVolume(Fact, frozen=True, kw_only=True):
     uuid: str = ""
     reason: str = ""
     """Why it cannot be read, and what would help."""
+    facts: tuple[str, ...] = ()
+    """Of an encrypted one: cipher, key slots, protectors."""
+    unlock: str = ""
+    """What unlocks it here; empty where nothing does."""
 
 
 class FileSystemView(Fact, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ from .file_model import (
     FileRestore,
     FileSession,
     FileSystemView,
+    FileVolume,
+    Secret,
 )
 from .file_places import Place, PlaceCheck
 from .model import (
@@ -149,6 +151,17 @@ class OpenFileSystem(Message, frozen=True, kw_only=True):
     volume: str
 
 
+class UnlockVolume(Message, frozen=True, kw_only=True):
+    """Opens an encrypted volume for the rest of the session. The key is kept nowhere."""
+
+    session: str
+    volume: str
+    secret: Secret = Secret()
+    """The passphrase, unless a key file is named."""
+    key_file: str = ""
+    """Of this machine, a whole path."""
+
+
 class ListFiles(Message, frozen=True, kw_only=True):
     """A directory, in parts: `more` asks for the next one of the same directory."""
 
@@ -262,6 +275,7 @@ Request = (
     | WriteHandover
     | OpenFiles
     | OpenFileSystem
+    | UnlockVolume
     | ListFiles
     | FindFiles
     | LookUpPath
@@ -434,6 +448,11 @@ class FileSystemOpened(Message, frozen=True, kw_only=True):
     system: FileSystemView
 
 
+class VolumeUnlocked(Message, frozen=True, kw_only=True):
+    volumes: tuple[FileVolume, ...]
+    """All of the session, with what is in the unlocked one."""
+
+
 class FilesListed(Message, frozen=True, kw_only=True):
     entries: tuple[FileEntry, ...] = ()
     problem: str = ""
@@ -486,6 +505,7 @@ Result = (
     | GotPlan
     | HandoverWritten
     | FilesOpened
+    | VolumeUnlocked
     | FileSystemOpened
     | FilesListed
     | FilesFound

@@ -101,7 +101,10 @@ class VolumeTable(KeyedTable[FileVolume]):
 
     def show(self, volumes: tuple[FileVolume, ...]) -> None:
         """In the order of the disks."""
-        self._places = {volume.key: place for place, volume in enumerate(volumes)}
+        places = {volume.key: place for place, volume in enumerate(volumes)}
+        if any(places.get(key) != place for key, place in self._places.items()):
+            self.replace_rows(())  # what is in an unlocked volume stands between those that were known
+        self._places = places
         self.replace_rows(volumes)
 
 
@@ -184,7 +187,7 @@ def file_columns(tick_of: TickOf, *, paths: bool) -> tuple[Column[FileRow], ...]
 
 
 def volume_cell(volume: FileVolume) -> Cell:
-    depth = 1 if volume.parent or "/" in volume.key else 0
+    depth = volume.key.count("/") or bool(volume.parent)
     return Cell("  " * depth + volume.key, Tone.STRONG if volume.state == "readable" else Tone.PLAIN)
 
 

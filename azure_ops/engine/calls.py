@@ -60,8 +60,8 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
             engine.looks_changed()
             return wire.Done()
         case (
-            wire.OpenFiles() | wire.OpenFileSystem() | wire.ListFiles() | wire.FindFiles()
-            | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckPlace()
+            wire.OpenFiles() | wire.OpenFileSystem() | wire.UnlockVolume() | wire.ListFiles()
+            | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckPlace()
             | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore()
             | wire.CloseFiles()
         ):  # fmt: skip

@@ -72,12 +72,18 @@ class FileSession:
     def reader_pids(self) -> list[int]:
         return [reader.process_id for reader in self._readers.values() if reader.process_id]
 
+    def add(self, disk: Disk) -> None:
+        """The content of a volume that was unlocked."""
+        self.disks.append(disk)
+        for reader in self._readers.values():
+            reader.add_disk(disk)
+
     async def volumes(self) -> tuple[FileVolume, ...]:
         found = await self._reader("look").volumes()
         return tuple(
             FileVolume(
                 key=one.key, parent=one.parent, description=one.description, state=one.state, size=one.size,
-                label=one.label, uuid=one.uuid, reason=one.reason,
+                label=one.label, uuid=one.uuid, reason=one.reason, facts=one.facts, unlock=one.unlock,
             )
             for one in found[:MOST_VOLUMES]
         )  # fmt: skip

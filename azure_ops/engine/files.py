@@ -22,6 +22,7 @@ from .console import Board, Console
 from .file_places import check_place, refuse_read_only
 from .file_restores import FileRestores
 from .file_session import FileSession
+from .unlocking import unlock
 
 GRACE_S = 60.0
 """A console whose line broke comes back within this time, or its disks are closed."""
@@ -31,9 +32,9 @@ MOST_DISKS = 64
 CACHE_BYTES = 64 * 1024 * 1024
 
 FileRequest = (
-    wire.OpenFiles | wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
-    | wire.CountFiles | wire.CheckPlace | wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore
-    | wire.ControlRestore | wire.CloseFiles
+    wire.OpenFiles | wire.OpenFileSystem | wire.UnlockVolume | wire.ListFiles | wire.FindFiles
+    | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckPlace | wire.RestoreFiles
+    | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
 
 
@@ -87,10 +88,20 @@ class FileSessions:
                 refuse_read_only(request.place, console.read_only)
                 check = await asyncio.to_thread(check_place, request.place, request.conflict, request.agent)
                 return wire.PlaceChecked(check=check)
+            case wire.UnlockVolume():
+                session = self._session(request.session)
+                await unlock(session, request.volume, request.secret, request.key_file)
+                return wire.VolumeUnlocked(volumes=await session.volumes())
             case wire.CloseFiles():
                 await self._leave(request.session)
                 return wire.Done()
-            case wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore():
+            case wire.ResumeRestore():
+                session = self._session(request.session)
+                interrupted = self._restore_of(session)
+                if interrupted is not None:
+                    await session.open(interrupted.volume)  # it may have to be unlocked first
+                return wire.RestoreTold(restore=await self._restore(console, request))
+            case wire.RestoreFiles() | wire.GetRestore() | wire.ControlRestore():
                 return wire.RestoreTold(restore=await self._restore(console, request))
             case _:
                 return await self._look(self._session(request.session), request)

@@ -15,9 +15,11 @@ _FIXED = 2
 
 
 class Disk:
-    def __init__(self, source: ByteSource, size: int, cache_bytes: int) -> None:
+    def __init__(self, source: ByteSource, size: int, cache_bytes: int, inside: str = "") -> None:
         self.source = source
         self.size = size
+        self.inside = inside
+        """The encrypted volume whose content this is; empty for a disk of the machine."""
         self.cache = BlockCache(source, size, cache_bytes)
 
     async def close(self) -> None:

@@ -90,6 +90,10 @@ class Volume(msgspec.Struct, frozen=True, array_like=True):
     uuid: str = ""
     reason: str = ""
     """Why it is not readable, and what would help."""
+    facts: tuple[str, ...] = ()
+    """Of an encrypted one: cipher, key slots, protectors."""
+    unlock: str = ""
+    """What unlocks it here; empty where nothing does."""
 
 
 class FileSystemInfo(msgspec.Struct, frozen=True, array_like=True):

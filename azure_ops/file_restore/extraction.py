@@ -118,7 +118,7 @@ class Extraction:
         job = {
             "volume": self._volume,
             "file_system": file_system,
-            "disks": [disk.size for disk in self._disks],
+            "disks": [disk.size for disk in self._disks if not disk.inside],
             "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
             "conflict": self._options.conflict,
         }

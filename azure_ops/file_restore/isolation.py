@@ -13,6 +13,8 @@ import resource
 import struct
 
 MEMORY = 1024 * 1024 * 1024
+MEMORY_FOR_KEYS = 2 * 1024 * 1024 * 1024
+"""Argon2 wants up to a half of it for a key slot."""
 PROCESSOR_S = 120
 """For one call; a hostile structure that needs more is not read to its end."""
 
@@ -34,20 +36,22 @@ _DENIED = {
         ),
     ),
 }  # fmt: skip
+_CLONE = {"x86_64": 56, "aarch64": 220}
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 _CLONE_NEWNET, _CLONE_NEWUSER = 0x40000000, 0x10000000
 
 
-def isolate() -> tuple[str, ...]:
-    """Call once all modules are imported; returns what took effect."""
+def isolate(for_keys: bool = False) -> tuple[str, ...]:
+    """Call once all modules are imported; returns what took effect. Key derivation may have threads."""
     done = []
-    for name, limit in (("RLIMIT_AS", MEMORY), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0)):
+    memory = MEMORY_FOR_KEYS if for_keys else MEMORY
+    for name, limit in (("RLIMIT_AS", memory), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0)):
         try:
             resource.setrlimit(getattr(resource, name), (limit, limit))
             done.append(name)
         except (ValueError, OSError):
             continue
-    if _filter_calls():
+    if _filter_calls(threads=for_keys):
         done.append("seccomp")
     elif _leave_network():
         done.append("no network")
@@ -63,7 +67,7 @@ def allow_processor_time() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
 
 
-def _filter_calls() -> bool:
+def _filter_calls(threads: bool) -> bool:
     denied = _DENIED.get(platform.machine())
     if denied is None or platform.system() != "Linux" or struct.calcsize("P") != 8:
         return False
@@ -73,6 +77,7 @@ def _filter_calls() -> bool:
         _instruction(0x15, 1, 0, architecture),
         _instruction(0x06, 0, 0, 0),
         _instruction(0x20, 0, 0, 0),
+        *(_threads(_CLONE[platform.machine()]) if threads else ()),
         # The 32-bit numbers of x86-64 would go around the list.
         _instruction(0x35, len(numbers) + 1, 0, 0x40000000),
     ]
@@ -91,6 +96,19 @@ def _filter_calls() -> bool:
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return False
     return not libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(filter_), 0, 0)
+
+
+def _threads(clone: int) -> tuple[bytes, ...]:
+    """`clone` is let through if it makes a thread; `clone3` is said not to exist, and libc takes `clone`."""
+    return (
+        _instruction(0x15, 0, 1, 435),
+        _instruction(0x06, 0, 0, 0x00050026),
+        _instruction(0x15, 0, 3, clone),
+        _instruction(0x20, 0, 0, 16),
+        _instruction(0x45, 0, 1, 0x00010000),
+        _instruction(0x06, 0, 0, 0x7FFF0000),
+        _instruction(0x20, 0, 0, 0),
+    )
 
 
 def _instruction(code: int, when_true: int, when_false: int, value: int) -> bytes:

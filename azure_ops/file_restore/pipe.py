@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
+from ..secret import Secret
 from .entries import Entry, FileSystemInfo, Hit, Planned, Run, Volume
 
 HEADER = struct.Struct("<BI")
 LARGEST = 64 * 1024 * 1024
 
-CALL, BYTES, FAILED_BYTES, CANCEL = 1, 2, 3, 4
-"""From the parent; BYTES is raw."""
+CALL, BYTES, FAILED_BYTES, CANCEL, DISK = 1, 2, 3, 4, 5
+"""From the parent; BYTES is raw. DISK stands between calls."""
 NEED, WANT, PART, END, ERROR, READY = 10, 11, 12, 13, 14, 15
 """From the reader."""
 
@@ -35,6 +36,15 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     """Of a plan: where each of `ids` is, from the root on."""
     without: tuple[bytes, ...] = ()
     """Of a plan: paths that are left out, with all below them."""
+    secret: Secret = Secret()
+    """Of an unlocking."""
+
+
+class NewDisk(msgspec.Struct, frozen=True, array_like=True):
+    """The content of an unlocked volume, decrypted by the parent: a further disk."""
+
+    size: int
+    volume: str
 
 
 class Need(msgspec.Struct, frozen=True, array_like=True):
@@ -57,6 +67,20 @@ class Ready(msgspec.Struct, frozen=True, array_like=True):
     isolation: tuple[str, ...]
 
 
+class Unlocked(msgspec.Struct, frozen=True, array_like=True):
+    """How to decrypt a volume, and where its encrypted bytes are."""
+
+    cipher: str
+    key: bytes
+    sector: int
+    iv_offset: int
+    size: int
+    runs: tuple[Run, ...]
+
+    def __repr__(self) -> str:
+        return f"Unlocked({self.cipher!r}, hidden)"
+
+
 class Part(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A piece of an answer; which field is filled depends on the call."""
 
@@ -68,6 +92,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     runs: tuple[Run, ...] = ()
     data: bytes = b""
     xattrs: tuple[tuple[str, bytes], ...] = ()
+    unlocked: Unlocked | None = None
     problem: str = ""
     """Something is missing from the answer: a damaged directory, say."""
 

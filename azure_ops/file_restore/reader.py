@@ -15,6 +15,7 @@ from typing import Self
 
 import msgspec
 
+from ..secret import Secret
 from . import pipe
 from .disks import Disk
 from .entries import Entry, FileSystemInfo, Hit, Planned, Run, Volume
@@ -24,12 +25,20 @@ ENDS_WITHIN_S = 1.0
 """After it has closed its pipe."""
 SILENCE_S = 60.0
 """Neither an answer nor a question for so long: the parser goes in circles."""
+SILENCE_OF_KEYS_S = 150.0
+"""A key derivation says nothing until it has ended."""
 LARGEST_NEED = 4 * 1024 * 1024
 
 
 class Reader:
-    def __init__(self, disks: Sequence[Disk], silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self, disks: Sequence[Disk], silence_s: float = SILENCE_S, *, for_keys: bool = False
+    ) -> None:
+        """Disks of the machine first, then the contents of unlocked volumes."""
         self._disks = list(disks)
+        self._told = 0
+        """So many disks the process knows."""
+        self._for_keys = for_keys
         self._silence_s = silence_s
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
@@ -53,6 +62,17 @@ class Reader:
     async def close(self) -> None:
         """Ends the process; the disks stay open."""
         await self._end()
+
+    def add_disk(self, disk: Disk) -> None:
+        """The content of an unlocked volume; the process hears of it before the next call."""
+        self._disks.append(disk)
+
+    async def unlock(self, volume: str, secret: Secret) -> pipe.Unlocked:
+        """Of a reader that was made `for_keys` and serves nothing else."""
+        part = await self._one(pipe.Call("unlock", volume, secret=secret))
+        if part.unlocked is None:
+            raise _nonsense()
+        return part.unlocked
 
     async def volumes(self) -> tuple[Volume, ...]:
         return (await self._one(pipe.Call("volumes"))).volumes
@@ -122,6 +142,9 @@ class Reader:
             process = await self._started()
             ended = False
             try:
+                for disk in self._disks[self._told :]:
+                    self._told += 1
+                    await self._send(process, pipe.DISK, pipe.NewDisk(disk.size, disk.inside))
                 await self._send(process, pipe.CALL, call)
                 while True:
                     kind, raw = await self._frame(process)
@@ -179,9 +202,11 @@ class Reader:
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
             return self._process
+        own = [disk for disk in self._disks if not disk.inside]
+        self._told = len(own)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-B", "-s", "-m", "azure_ops.file_restore.reader_process",
-            *(str(disk.size) for disk in self._disks),
+            *(("unlocks",) if self._for_keys else ()), *(str(disk.size) for disk in own),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}, cwd="/",
             start_new_session=True, limit=8 * LARGEST_NEED,
@@ -217,6 +242,8 @@ class Reader:
             raise await self._died(process) from None
         except TimeoutError:
             await self._end()
+            if self._for_keys:
+                raise _too_slow() from None
             raise ReaderStopped(
                 f"The reader of the disk gave no sign for {self._silence_s:g} seconds and was ended.",
                 "The file system is probably damaged there; go on elsewhere.",
@@ -230,6 +257,8 @@ class Reader:
         code = process.returncode or 0
         why = f"status {code}"
         if code < 0:
+            if self._for_keys and -code == signal.SIGXCPU:
+                return _too_slow()
             why = "processor time" if -code == signal.SIGXCPU else signal.Signals(-code).name
         return ReaderStopped(
             f"The reader of the disk ended by itself ({why}).",
@@ -252,6 +281,13 @@ def _refused(failure: pipe.Failure, call: pipe.Call) -> FileRestoreError:
     sentence = f"{where}{text}"
     return FileRestoreError(
         sentence if sentence.endswith(".") else f"{sentence}.", code=failure.kind, resource=call.volume
+    )
+
+
+def _too_slow() -> ReaderStopped:
+    return ReaderStopped(
+        "Trying the key slots took longer than two minutes of processor time and was ended.",
+        "Open the volume with cryptsetup on a Linux machine.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The process that parses (`python -m azure_ops.file_restore.reader_process SIZE…`), started by `Reader`.
+"""The process that parses (`python -m azure_ops.file_restore.reader_process [unlocks] SIZE…`), of `Reader`.
 
 It has no credentials, no network and no files, only two pipes: calls come in, blocks of the disks are asked
 for, answers go out. Whatever a parser raises becomes one bad entry or a refused call.
@@ -24,6 +24,8 @@ from .devices import inside
 from .entries import Range, Run
 from .serving import Desk
 
+UNLOCKS = "unlocks"
+"""Before the sizes: the process will be asked for the key of an encrypted volume."""
 BLOCK = 256 * 1024
 KEPT_BLOCKS = 128
 """32 MiB: most parsers ask thousands of times for a few bytes."""
@@ -38,8 +40,8 @@ class Channel:
         self._calls = msgspec.msgpack.Decoder(pipe.Call)
         self._cancelled = False
 
-    def call(self) -> pipe.Call | None:
-        """The next call; None when the parent has gone."""
+    def call(self) -> pipe.Call | pipe.NewDisk | None:
+        """The next call or disk; None when the parent has gone."""
         while True:
             kind, raw = self._frame()
             if kind == 0:
@@ -47,6 +49,8 @@ class Channel:
             if kind == pipe.CALL:
                 self._cancelled = False
                 return self._calls.decode(raw)
+            if kind == pipe.DISK:
+                return msgspec.msgpack.decode(raw, type=pipe.NewDisk)
 
     def need(self, disk: int, offset: int, length: int) -> bytes:
         self.send(pipe.NEED, pipe.Need(disk, offset, length))
@@ -160,6 +164,9 @@ class RemoteDisk:
 def serve(channel: Channel, sizes: list[int]) -> None:
     desk = Desk([RemoteDisk(channel, number, size) for number, size in enumerate(sizes)], channel.check)
     while (call := channel.call()) is not None:
+        if isinstance(call, pipe.NewDisk):
+            desk.add(RemoteDisk(channel, desk.disk_count, call.size), call.volume)
+            continue
         isolation.allow_processor_time()
         try:
             for part in desk.answer(call):
@@ -185,8 +192,11 @@ def main() -> None:
     for descriptor in (0, 1):
         os.dup2(nothing, descriptor)
     channel = Channel(incoming, outgoing)
-    channel.send(pipe.READY, pipe.Ready(isolation.isolate()))
-    serve(channel, [int(word) for word in sys.argv[1:]])
+    unlocks = sys.argv[1:2] == [UNLOCKS]
+    if unlocks:
+        from . import luks_keys  # noqa: F401  # later the filter forbids it
+    channel.send(pipe.READY, pipe.Ready(isolation.isolate(for_keys=unlocks)))
+    serve(channel, [int(word) for word in sys.argv[1 + unlocks :]])
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from . import file_systems, pipe, volumes
+from . import encrypted, file_systems, pipe, volumes
 from .damage import Cancelled, Damaged, NotReadable
 from .devices import Device
-from .entries import Entry, Planned
+from .entries import Entry, Planned, Run
 from .file_system import FileSystem, Name
 from .walk import Walk, bad
 
@@ -19,14 +19,28 @@ FIRST_BATCH = 64
 PLAN_BATCH = 256
 LONGEST_READ = 4 * 1024 * 1024
 MOST_HOPS = 40
+MOST_PIECES = 200_000
+"""Of an encrypted volume on the disks: a stripe of 64 KiB in each."""
+_PROBED = 16 * 1024 * 1024
 
 
 class Desk:
     def __init__(self, disks: Sequence[Device], check: Callable[[], None]) -> None:
         self._disks = list(disks)
+        self._inside: list[str] = []
         self._check = check
         self._found: dict[str, volumes.Found] | None = None
         self._systems: dict[str, FileSystem] = {}
+
+    def add(self, disk: Device, volume: str) -> None:
+        """The content of a volume that was unlocked."""
+        self._disks.append(disk)
+        self._inside.append(volume)
+        self._found = None
+
+    @property
+    def disk_count(self) -> int:
+        return len(self._disks)
 
     def answer(self, call: pipe.Call) -> Iterator[pipe.Part]:
         method = getattr(self, f"_call_{call.name}", None)
@@ -37,7 +51,7 @@ class Desk:
 
     def _scan(self) -> dict[str, volumes.Found]:
         if self._found is None:
-            self._found = volumes.scan(self._disks)
+            self._found = volumes.scan(self._disks, self._inside)
         return self._found
 
     def _call_volumes(self, call: pipe.Call) -> Iterator[pipe.Part]:
@@ -51,12 +65,29 @@ class Desk:
         if system is None:
             found = self._scan().get(key)
             if found is None:
-                raise NotReadable(f"there is no volume {key}")
+                locked = [one.volume.key for one in self._scan().values() if one.locked is not None]
+                hint = f"; if it is in an encrypted one, unlock that first: {', '.join(locked)}"
+                raise NotReadable(f"there is no volume {key}{hint if locked else ''}"[:480])
             if found.device is None:
                 raise NotReadable(found.volume.reason or f"{key} holds no file system")
             system = file_systems.open_file_system(found.volume.description, found.device)
             self._systems[key] = system
         return system
+
+    def _call_unlock(self, call: pipe.Call) -> Iterator[pipe.Part]:
+        """Asked only of a process that was started for it: memory and threads for the key derivation."""
+        from .luks_keys import volume_key
+
+        found = self._scan().get(call.volume)
+        if found is None or found.locked is None:
+            raise NotReadable("it is not locked, or cannot be unlocked here")
+        device = found.locked
+        header = encrypted.read_luks(device)
+        size = (header.size or device.size - header.offset) // header.sector * header.sector
+        key = volume_key(device, header, call.secret.value)
+        runs = _places(device, header.offset, size)
+        unlocked = pipe.Unlocked(header.cipher, key, header.sector, header.iv_offset, size, runs)
+        yield pipe.Part(unlocked=unlocked)
 
     def _call_list(self, call: pipe.Call) -> Iterator[pipe.Part]:
         """`flag`: with all details; else names and kinds only, at once."""
@@ -129,6 +160,13 @@ class Desk:
                 yield pipe.Part(planned=tuple(batch))
                 batch = []
         yield pipe.Part(planned=tuple(batch))
+
+
+def _places(device: Device, offset: int, size: int) -> tuple[Run, ...]:
+    probed = min(size, _PROBED)
+    if len(device.runs(offset, probed)) * (size // max(probed, 1)) > MOST_PIECES:
+        raise NotReadable("it is spread over the disks in too many small stripes to be unlocked here")
+    return tuple(device.runs(offset, size))
 
 
 def described(system: FileSystem, item: Name) -> Entry:

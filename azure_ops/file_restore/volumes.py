@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import lvm
+import msgspec
+
+from . import encrypted, lvm
 from .damage import Damaged, NotReadable
 from .devices import Device, part_of
 from .entries import Volume
@@ -17,6 +20,8 @@ class Found:
     volume: Volume
     device: Device | None
     """None where nothing can be read of it."""
+    locked: Device | None = None
+    """Of an encrypted volume: its bytes as they are on the disks."""
 
 
 _FOREIGN = [
@@ -27,35 +32,67 @@ _FOREIGN = [
 ]
 
 
-def scan(disks: list[Device]) -> dict[str, Found]:
-    """Everything found, by key, in the order in which it is shown."""
+def scan(disks: list[Device], inside: Sequence[str] = ()) -> dict[str, Found]:
+    """Everything found, by key, in the order in which it is shown.
+
+    `inside` names for the last disks the encrypted volumes whose content they are.
+    """
     found: dict[str, Found] = {}
     physical: list[lvm.PhysicalVolume] = []
     for disk in disks:
         disk.prefetch([(0, min(HEAD, disk.size))])
-    for number, disk in enumerate(disks):
+    own = len(disks) - len(inside)
+    for number, disk in enumerate(disks[:own]):
         _scan_disk(f"disk{number}", disk, found, physical)
+    contents: dict[str, dict[str, Found]] = {}
+    for volume, disk in zip(inside, disks[own:], strict=True):
+        contents[volume] = {}
+        _scan_disk(volume + encrypted.UNLOCKED, disk, contents[volume], physical, volume)
     _scan_groups(physical, found)
-    return found
+    return _with_contents(found, contents)
 
 
-def _scan_disk(key: str, disk: Device, found: dict[str, Found], physical: list[lvm.PhysicalVolume]) -> None:
+def _with_contents(found: dict[str, Found], contents: dict[str, dict[str, Found]]) -> dict[str, Found]:
+    """What is in an unlocked volume stands behind it."""
+    whole: dict[str, Found] = {}
+    todo = list(found.items())
+    while todo:
+        key, one = todo.pop(0)
+        if key in contents and one.locked is not None:
+            description = f"{one.volume.description}, unlocked"
+            volume = msgspec.structs.replace(
+                one.volume, description=description, state="container", unlock="", reason=""
+            )
+            one = Found(volume, None)
+            todo = [*contents[key].items(), *todo]
+        whole[key] = one
+    return whole
+
+
+def _scan_disk(
+    key: str,
+    disk: Device,
+    found: dict[str, Found],
+    physical: list[lvm.PhysicalVolume],
+    parent: str = "",
+) -> None:
     head = disk.read(0, min(HEAD, disk.size))
     for offset, magic, reason in _FOREIGN:
         if head[offset : offset + len(magic)] == magic:
-            _add(found, Volume(key, "", "disk image", "unsupported", disk.size, reason=f"This is {reason}."))
+            reason = f"This is {reason}."
+            _add(found, Volume(key, parent, "disk image", "unsupported", disk.size, reason=reason))
             return
     try:
         table, partitions = "GPT", read_gpt(disk)
         if partitions is None and not _is_file_system(disk, head):
             table, partitions = "MBR", read_mbr(disk)
     except Damaged as exc:
-        _add(found, Volume(key, "", "GPT", "unsupported", disk.size, reason=f"Not readable: {exc}."))
+        _add(found, Volume(key, parent, "GPT", "unsupported", disk.size, reason=f"Not readable: {exc}."))
         return
     if partitions is None:
-        _examine(key, "", disk, "", found, physical)
+        _examine(key, parent, disk, "", found, physical)
         return
-    _add(found, Volume(key, "", table, "container", disk.size))
+    _add(found, Volume(key, parent, table, "container", disk.size))
     devices = [(item, part_of(disk, item.start, item.length)) for item in partitions]
     disk.prefetch([(item.start, min(HEAD, item.length)) for item in partitions])
     for item, device in devices:
@@ -92,7 +129,14 @@ def _examine(
         uuid=partition.uuid if partition else "",
         reason=signature.reason,
     )
-    found[key] = Found(volume, device if signature.state == "readable" else None)
+    found[key] = _found(volume, device)
+
+
+def _found(volume: Volume, device: Device) -> Found:
+    if volume.state == "readable":
+        return Found(volume, device)
+    volume = encrypted.described(volume, device)
+    return Found(volume, None, device if volume.unlock else None)
 
 
 def _scan_groups(physical: list[lvm.PhysicalVolume], found: dict[str, Found]) -> None:
@@ -127,7 +171,7 @@ def _scan_groups(physical: list[lvm.PhysicalVolume], found: dict[str, Found]) ->
                 uuid=logical.uuid,
                 reason=signature.reason,
             )
-            found[key] = Found(volume, logical.device if signature.state == "readable" else None)
+            found[key] = _found(volume, logical.device)
 
 
 def _free_key(name: str, found: dict[str, Found]) -> str:

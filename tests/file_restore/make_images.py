@@ -2,7 +2,7 @@
 
     python -m tests.file_restore.make_images
 
-Needs e2fsprogs, xfsprogs, ntfs-3g, dosfstools, mtools, lvm2, util-linux, attr, acl, xz.
+Needs e2fsprogs, xfsprogs, ntfs-3g, dosfstools, mtools, lvm2, cryptsetup, util-linux, attr, acl, xz.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import random
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -275,6 +276,94 @@ def lay_out(volume: Path, disks: list[Path]) -> None:
             file.write(block)
 
 
+PASSPHRASE, KEY_FILE = "correct horse", b"\0key\nfile\xff" * 16
+
+
+def encrypted(work: Path) -> None:
+    """GPT with ext4 in LUKS2 (a passphrase and a key file), and a volume group in LUKS1."""
+    key, other = work / "key", work / "other"
+    key.write_text(PASSPHRASE)
+    other.write_bytes(KEY_FILE)
+    plain = file_system(work, "ext4", 1 * MIB, "-q", "-F", "-b", "4096", "-O", "^has_journal")
+    rng = random.Random(21)
+    with mounted(plain, work / "mount", "rw") as folder:
+        (folder / "etc").mkdir()
+        (folder / "etc/fstab").write_text("/dev/mapper/root / ext4 defaults 0 1\n")
+        (folder / "random.bin").write_bytes(rng.randbytes(400_000))
+        for number in range(40):
+            (folder / f"note{number}.txt").write_text(f"kept secret {number}\n")
+    with mounted(plain, work / "mount", "ro") as folder:
+        record("encrypted-root", facts_of_folder(folder))
+    physical = work / "pv.part"
+    _small_group(physical, plain)
+    second, first = work / "second.part", work / "first.part"
+    cost = ("--pbkdf-force-iterations", "1000")
+    argon = ("--pbkdf", "argon2id", "--pbkdf-memory", "8192", "--pbkdf-force-iterations", "4")
+    for source, target, how in (
+        (plain, second, (*argon, "--pbkdf-parallel", "2", "--sector-size", "4096")),
+        (physical, first, ("--pbkdf", "pbkdf2", *cost)),
+    ):
+        shutil.copy(source, target)
+        os.truncate(target, source.stat().st_size + 16 * MIB)
+        words = ("cryptsetup", "reencrypt", "--encrypt", "--type", "luks2", "--reduce-device-size", "16M")
+        run(*words, "--key-file", key, "-q", *how, target)
+        os.truncate(target, 8 * MIB + source.stat().st_size)  # where the encrypted bytes end
+    add = ("cryptsetup", "luksAddKey", "-q", "--key-file", key, "--pbkdf", "pbkdf2", *cost)
+    run(*add, second, other)
+    run("cryptsetup", "convert", "--type", "luks1", "-q", first)
+    slot, area = 64 * 4000, 8 * MIB
+    _forget(second, [(32768 + slot * 2 + 8192, area)])
+    with open(first, "rb") as file:
+        start = 512 * struct.unpack_from(">I", file.read(592), 248)[0]
+    _forget(first, [(592, start), (start + slot, area), (area + 65536, area + 2 * MIB)])
+    disk = work / "encrypted.img"
+    starts = [1 * MIB, 13 * MIB]
+    with open(disk, "wb") as file:
+        file.truncate(26 * MIB)
+    layout = "label: gpt\n" + "".join(
+        f"start={start // 512},size={part.stat().st_size // 512}\n"
+        for start, part in zip(starts, (second, first), strict=True)
+    )
+    subprocess.run(["sfdisk", "-q", str(disk)], input=layout, text=True, check=True, timeout=30)
+    for start, part in zip(starts, (second, first), strict=True):
+        put(disk, start, part)
+    ship(disk)
+
+
+def _forget(image: Path, ranges: list[tuple[int, int]]) -> None:
+    """What nobody reads, and what no compression would make smaller."""
+    with open(image, "r+b") as file:
+        for start, end in ranges:
+            file.seek(start)
+            file.write(bytes(end - start))
+
+
+def _small_group(physical: Path, plain: Path) -> None:
+    """A physical volume with a linear logical volume that holds the file system."""
+    with open(physical, "wb") as file:
+        file.truncate(3 * MIB)
+    config = (
+        'devices { filter=["a|^/dev/loop|","r|.*|"] } global { use_lvmlockd=0 } activation { udev_sync=0 }'
+    )
+    with looped(physical) as name:
+        run("pvcreate", "-ff", "-y", "--dataalignment", "1M", "--config", config, name)
+        run("vgcreate", "-s", "1M", "--config", config, "secret", name)
+        saved = physical.with_name("saved")
+        run("vgcfgbackup", "--config", config, "-f", saved, "secret")
+        section = """
+        logical_volumes { data { id = "abcdef-0123-4567-89ab-cdef-0123-456780"
+          status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1
+          segment1 { start_extent = 0 extent_count = 1 type = "striped" stripe_count = 1
+            stripes = ["pv0", 1] } } }
+        """
+        text = saved.read_text()
+        at = re.search(r"\n\t}\n+}\n", text)
+        assert at is not None, text
+        saved.write_text(text[: at.start() + 3] + section + text[at.start() + 3 :])
+        run("vgcfgrestore", "--config", config, "-f", saved, "secret")
+    put(physical, 2 * MIB, plain)
+
+
 def windows(work: Path) -> None:
     """MBR and NTFS, by ntfs-3g."""
     part = work / "ntfs.part"
@@ -350,7 +439,7 @@ def ship(disk: Path) -> None:
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     chosen = sys.argv[1:]
-    for maker in (ubuntu, crashed, busy, rhel, windows):
+    for maker in (ubuntu, crashed, busy, rhel, windows, encrypted):
         if chosen and maker.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from azure_ops.journal.reader import Reader
 from tests.emulator.engine_world import Told, kill
 from tests.file_restore.conftest import unpack
 from tests.file_restore.interrupted import begin_paused, big_image, opened
+from tests.file_restore.make_images import PASSPHRASE
 from tests.file_restore.truth import recorded
 
 from .console_driver import SMALL, User
@@ -114,6 +115,35 @@ def test_a_file_from_an_image_to_a_folder(
     monkeypatch.setenv("XDG_STATE_HOME", user.env["XDG_STATE_HOME"])
     entries = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
     assert [(entry.action, entry.phase) for entry in entries] == [("restore-files", "succeeded")] * 2
+
+
+@pytest.mark.timeout(120)
+def test_an_encrypted_volume_is_unlocked(tmp_path: Path) -> None:
+    image = unpack("encrypted.img", tmp_path)
+    user = User(NoAzure(), tmp_path, SMALL, "files", str(image))  # type: ignore[arg-type]
+    try:
+        user.sees("disk0/p1", "LUKS2", "✖ encrypted")
+        user.presses("g", "down")
+        user.sees("enter asks for its passphrase", "0 (argon2id)", "enter Unlock")
+        user.presses("enter")
+        user.sees("Unlock disk0/p1", "or a key file")
+        user.presses("wrong horse")
+        user.sees("•" * 11)
+        user.presses("enter")
+        user.sees("the key is wrong: it fits none of 2 key slots")
+        user.presses(PASSPHRASE, "enter")
+        user.sees("disk0/p1/plain (ext4)", "etc/", "note0.txt")
+        user.presses("escape")
+        user.sees("LUKS2, unlocked", "disk0/p2")
+        user.presses("G", "enter")
+        user.sees("Unlock disk0/p2")
+        user.presses(PASSPHRASE, "enter")
+        user.sees("LUKS1, unlocked", "secret/data")
+        user.presses("G", "enter")
+        user.sees("secret/data (ext4)", "note0.txt")
+        assert user.ends() == 0
+    finally:
+        user.close()
 
 
 async def stand_still(image: Path, out: Path) -> int:

@@ -105,6 +105,8 @@ def facts_of_volume(volume: FileVolume) -> Message:
         page.pair("label", volume.label)
     if volume.uuid:
         page.pair("uuid", volume.uuid)
+    for fact in volume.facts:
+        page.bullet(fact)
     if volume.reason:
         page.bullet(volume.reason, sign="✖", style="$text-warning")
     return Message(volume.key, page)

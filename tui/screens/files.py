@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.file_model import FileCount, FileEntry, FileSession, FileSystemView, RestoreState
+from azure_ops.file_model import FileCount, FileEntry, FileSession, FileSystemView, FileVolume, RestoreState
 from widgets.file_tree import FileRow, FileTable, Ticked, TickToggled, VolumeTable, count_text, text_of
 from widgets.key_line import KeyLine
 from widgets.page import Page, PageView
@@ -139,6 +139,23 @@ class FilesScreen(Screen[None]):
         elif restore.state is RestoreState.INTERRUPTED:
             key = self._key("restore-files")
             self.console_app.tell(f"The restore of files was interrupted; {key} goes on with it.", "warning")
+
+    def _unlock(self, volume: FileVolume) -> None:
+        from .files_unlock import UnlockForm
+
+        def unlocked(volumes: tuple[FileVolume, ...] | None) -> None:
+            if volumes is None:
+                return
+            self._problem = ""
+            self.volumes.show(volumes)
+            inside = [one for one in volumes if one.parent == volume.key]
+            if inside:
+                self.volumes.set_cursor(inside[0].key)
+            if len(inside) == 1 and inside[0].state == "readable":
+                self._work(self._enter_volume(inside[0].key), "list")
+            self._show()
+
+        self.app.push_screen(UnlockForm(self.console_app, self._session(), volume), unlocked)
 
     def _session(self) -> str:
         return self.session.id if self.session else ""
@@ -303,6 +320,8 @@ class FilesScreen(Screen[None]):
         volume = self.volumes.cursor_row
         if self._view is None and volume is not None and volume.reason:
             page.bullet(f"{volume.key}: {volume.reason}", sign="✖", style="$text-warning")
+            if volume.unlock:
+                page.note("enter asks for its passphrase or key file", 0)
         if self._view is not None:
             hidden = sum(not self._is_shown(row) for row in self._rows["list"]) if not self._pattern else 0
             if hidden:
@@ -313,7 +332,9 @@ class FilesScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         if self._view is None:
-            shown = [("enter", "Open"), (self._key("details"), "Details")]
+            volume = self.volumes.cursor_row
+            locked = volume is not None and bool(volume.unlock)
+            shown = [("enter", "Unlock" if locked else "Open"), (self._key("details"), "Details")]
         else:
             shown = [("space", "Tick"), (self._key("restore-files"), "Restore")]
             for id, word in (("find-files", "Find"), ("go-to-path", "Path"), ("filter", "Filter"),
@@ -331,6 +352,8 @@ class FilesScreen(Screen[None]):
             volume = self.volumes.cursor_row
             if volume is not None and volume.state == "readable":
                 self._work(self._enter_volume(volume.key), "list")
+            elif volume is not None and volume.unlock:
+                self._unlock(volume)
             elif volume is not None:
                 self._problem = volume.reason or f"{volume.key} holds no files itself."
                 self._show()
