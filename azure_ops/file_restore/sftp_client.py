@@ -188,19 +188,24 @@ class Sftp:
             return
 
     def _read_answers(self) -> None:
+        try:
+            self._hand_out_answers()
+        finally:
+            self._process.kill()
+            self._listening.join(2)
+            with self._lock:
+                self._lost = True
+                waiting, self._waiting = list(self._waiting.values()), {}
+            for future in waiting:
+                future.set_exception(self._why())
+
+    def _hand_out_answers(self) -> None:
         while (packet := self._packet()) is not None and len(packet) >= 5:
             kind, number = struct.unpack_from(">BI", packet)
             with self._lock:
                 future = self._waiting.pop(number, None)
             if future is not None:
                 future.set_result((kind, packet[5:]))
-        self._process.kill()
-        self._listening.join(2)
-        with self._lock:
-            self._lost = True
-            waiting, self._waiting = list(self._waiting.values()), {}
-        for future in waiting:
-            future.set_exception(self._why())
 
     def _listen_to_complaints(self) -> None:
         assert self._process.stderr is not None
