@@ -12,7 +12,7 @@ from ..errors import RecoveryError, Refused
 from ..file_model import Conflict
 from ..file_places import READ_ONLY_FORBIDS, Place, PlaceCheck, PlaceKind
 from ..file_restore.archive import Archive
-from ..file_restore.folder import Folder
+from ..file_restore.folder_output import Folder
 from ..file_restore.problems import FileRestoreError
 from ..file_restore.remote import Remote
 from ..file_restore.sftp_client import Machine, Sftp

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from .destination import Destination, shown
 from .entries import BYTES, Planned
-from .folder import why_not_linked
+from .folder_output import why_not_linked
 from .ledger import Ledger
 from .member import Format, Layout, Member, mode_of
 from .problems import FileRestoreError

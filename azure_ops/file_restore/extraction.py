@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from .destination import cannot_write, safe_parts
 from .disks import Disk
 from .entries import BYTES, ZEROS, Planned
-from .folder import Folder
+from .folder_output import Folder
 from .problems import FileRestoreError
 from .ranges import Fetch, Piece, fetches, pieces_of
 from .reader import Reader

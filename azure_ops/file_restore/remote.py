@@ -15,7 +15,7 @@ from typing import Any
 
 from .destination import NameChoices
 from .entries import BYTES, Planned
-from .folder import why_not_linked
+from .folder_output import why_not_linked
 from .ledger import Ledger
 from .member import CAPABILITY, mode_of
 from .problems import FileRestoreError
