@@ -165,6 +165,10 @@ class FileSession(Fact, frozen=True, kw_only=True):
     id: str
     names: tuple[str, ...]
     volumes: tuple[FileVolume, ...] = ()
+    title: str = ""
+    """Of a recovery point: whose, and of when."""
+    notes: tuple[str, ...] = ()
+    """What the point's consistency means for its files."""
     restore: FileRestore | None = None
     """Running, or the one that was interrupted, or the last one."""
 

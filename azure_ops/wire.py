@@ -45,7 +45,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 8
+PROTOCOL = 10
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -144,6 +144,21 @@ class OpenFiles(Message, frozen=True, kw_only=True):
     again, with what is being restored from them."""
 
     paths: tuple[str, ...]
+
+
+class OpenPoint(Message, frozen=True, kw_only=True):
+    """The disks of a recovery point, as a confirmed plan opens them. Asked again until it is open; after a
+    break, when the plan is known no more, the same answers open the same point anew."""
+
+    key: str
+    answers: dict[str, str]
+    plan_id: str = ""
+
+
+class EndAccess(Message, frozen=True, kw_only=True):
+    """Try again to end access to a disk that was left open."""
+
+    operation_id: str
 
 
 class OpenFileSystem(Message, frozen=True, kw_only=True):
@@ -274,6 +289,8 @@ Request = (
     | GiveUp
     | WriteHandover
     | OpenFiles
+    | OpenPoint
+    | EndAccess
     | OpenFileSystem
     | UnlockVolume
     | ListFiles
@@ -444,6 +461,12 @@ class FilesOpened(Message, frozen=True, kw_only=True):
     session: FileSession
 
 
+class PointTold(Message, frozen=True, kw_only=True):
+    session: FileSession | None = None
+    text: str = ""
+    """What is waited for while there is no session yet."""
+
+
 class FileSystemOpened(Message, frozen=True, kw_only=True):
     system: FileSystemView
 
@@ -505,6 +528,7 @@ Result = (
     | GotPlan
     | HandoverWritten
     | FilesOpened
+    | PointTold
     | VolumeUnlocked
     | FileSystemOpened
     | FilesListed

@@ -22,7 +22,7 @@ COMMANDS = {
     "emulator": "a faithful Azure on this machine: start, serve, env, status, stop, fault",
     "engine": "the process that talks to Azure: status, stop, log",
     "journal": "what was done: list, show, export, give-up",
-    "files": "opens image files of this machine and takes files out of them",
+    "files": "opens image files or a folder of this machine and takes files out of them",
     "handover": "what runs, what ended and what is open, written for the next shift",
     "doctor": "checks terminal, sign-in, permissions, endpoints, clock",
 }
@@ -192,23 +192,55 @@ def _key_table(config: Config) -> KeyTable:
 
 
 def _open_files(rest: Sequence[str], config: Config, read_only: bool) -> int:
-    """All images of one machine; an engine of its own reads them, which knows no Azure."""
+    """All images of one machine, or a folder; an engine of its own reads them, which knows no Azure."""
     from azure_ops.cloud import LOCAL, CloudSettings
 
     from .command_line import Parser
 
-    given = Parser(prog="azrecover files", usage="azrecover files IMAGE…", allow_abbrev=False)
-    given.add_argument("images", nargs="+", metavar="IMAGE", help="raw image, fixed VHD or block device")
-    images = given.parse_args(rest).images
+    given = Parser(
+        prog="azrecover files", usage="azrecover files IMAGE… | FOLDER | --script FOLDER", allow_abbrev=False
+    )
+    given.add_argument(
+        "--script", metavar="FOLDER", help="run the recovery script in it, as root, and browse"
+    )
+    given.add_argument(
+        "images", nargs="*", metavar="IMAGE", help="raw image, fixed VHD or block device; or one folder"
+    )
+    asked = given.parse_args(rest)
+    images = asked.images
+    if bool(images) == bool(asked.script):
+        given.error("name images, a folder, or a script's folder")
+    if asked.script:
+        return _run_script(asked.script, config, read_only)
     for image in images:
         if not os.path.exists(image):
             _fail(f"{image!r} does not exist")
         if not os.access(image, os.R_OK):
             _fail(f"{image!r} may not be read by you")
+    if len(images) > 1 and any(map(os.path.isdir, images)):
+        _fail("name one folder, or the images of one machine")
     _refuse_bad_terminal()
     return _open_console(
         CloudSettings(name=LOCAL, read_only=read_only), config, tuple(map(os.path.abspath, images))
     )
+
+
+def _run_script(folder: str, config: Config, read_only: bool) -> int:
+    from pathlib import Path
+
+    from azure_ops.cloud import LOCAL, CloudSettings
+
+    from . import recovery_script
+
+    _refuse_bad_terminal()
+
+    def console(mounted: Path) -> int:
+        return _open_console(CloudSettings(name=LOCAL, read_only=read_only), config, (str(mounted),))
+
+    try:
+        return recovery_script.browse(Path(os.path.abspath(folder)), console)
+    except recovery_script.CannotRun as problem:
+        _fail(str(problem), 1)
 
 
 def _open_console(settings: CloudSettings, config: Config, images: tuple[str, ...] = ()) -> int:

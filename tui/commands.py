@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .app import ConsoleApp
     from .screens.console import ConsoleScreen
 
-RESTORE_IDS, FAILOVER_IDS = ("restore-", "replace-"), ("failover", "test-failover")
+RESTORE_IDS, FAILOVER_IDS = ("restore-", "replace-", "open-files"), ("failover", "test-failover")
 """How the ids of actions begin that take a backup's point, and of those that take one of replication."""
 PORTALS = {
     "public": "https://portal.azure.com",
@@ -68,8 +68,23 @@ class Commands:
             self._app.tell(
                 f"Choose the vault, then press {self._app.keys.shown('menu')}.", title=action.title
             )
+        elif action is not None and action.opens:
+            self._open_files(action)
         elif action is not None:
             self._app.flows.start(action_id, self.targets(action.target))
+
+    def _open_files(self, action: Action) -> None:
+        """Of the point under the cursor, where there is one."""
+        from azure_ops.actions.open_files import option_of, why_not_point
+
+        point = self._screen.point_under_cursor()
+        chosen = {}
+        if isinstance(point, RecoveryPoint):
+            if reason := why_not_point(point):
+                self._app.tell(reason, "warning", title=f"{action.title} is not possible")
+                return
+            chosen = {"point": option_of(point)}
+        self._app.flows.start(action.id, self.targets(action.target), chosen)
 
     def targets(self, kind: TargetKind) -> Sequence[Target]:
         """The objects, now: marked rows, or the one under the cursor."""

@@ -149,12 +149,31 @@ class Flows:
             request = wire.MakePlan(action=action.id, keys=keys, answers=answers)
             line = f"{action.title}: making the plan for {_names(targets)} …"
             made = await self.wait(line, self._app.link.ask(request, wire.GotPlan))
+            if action.opens:
+                if await self._open(made.plan, keys[0], answers) or not made.plan.amend:
+                    return
+                before = answers
+                continue
             started = await self._confirm(made.plan)
             if started:
                 self._app.operations_started(made.plan, started)
             if not made.plan.amend:
                 return
             before = answers
+
+    async def _open(self, plan: Plan, key: str, answers: dict[str, str]) -> bool:
+        """Confirmed like any plan, and then shown at once: opening goes on there."""
+        from .file_opening import PointOpener
+        from .screens.confirm import ConfirmPlan
+        from .screens.files import FilesScreen
+
+        if await self._app.push_screen_wait(ConfirmPlan(plan)) is None:
+            return False
+        if self._app.read_only:
+            raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
+        opener = PointOpener(f"files of {plan.names[0]}", key, answers, plan.id)
+        self._app.push_screen(FilesScreen(self._app, (), opener))
+        return True
 
     async def wait(self, line: str, work: Awaitable[Answer], *, sending: bool = False) -> Answer:
         """The answer; meanwhile keys go nowhere."""

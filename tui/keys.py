@@ -31,7 +31,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 MOVE, LOOK, ACT, TOOL = "Moving about", "Looking", "Acting (always through a plan)", "The console"
-FILES = "Files of a disk (azrecover files IMAGE)"
+FILES = "Files of a disk (I, or azrecover files IMAGE)"
 
 TABLE: tuple[Key, ...] = (
     Key("pane-1", ("1",), "Virtual machines", MOVE),
@@ -74,7 +74,10 @@ TABLE: tuple[Key, ...] = (
     Key("commit-failover", ("C",), "Commit the failover", ACT, "Commit"),
     Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
+    Key("open-files", ("I",), "Open the files of a recovery point", ACT, "Files"),
     Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
+    Key("recover-items", (), "Files by recovery script: Azure's own way, mounted by a script", ACT),
+    Key("revoke-items", (), "Revoke a file recovery connection", ACT),
     Key("try-again", ("A",), "Try a failed operation again: same answers, new plan", ACT, "Again"),
     Key("cancel-job", ("K",), "Cancel the job under the cursor", ACT, "Cancel job"),
     Key("protect", (), "Enable backup: vault, policy, disks", ACT),

@@ -12,7 +12,9 @@ from .create_vault import CREATE_VAULT
 from .delete_backups import DELETE_BACKUPS, UNDELETE_BACKUPS
 from .delete_disk import DELETE_DISK
 from .failover import FAILOVER
+from .open_files import OPEN
 from .protect import PROTECT
+from .recover_items import RECOVER_ITEMS, REVOKE_ITEMS
 from .replace_disks import REPLACE_DISKS
 from .restore_disks import RESTORE_DISKS
 from .restore_vm import RESTORE_VM
@@ -35,9 +37,12 @@ ALL: tuple[Action, ...] = (
     RESUME_PROTECTION,
     DELETE_BACKUPS,
     UNDELETE_BACKUPS,
+    OPEN,
     RESTORE_DISKS,
     RESTORE_VM,
     REPLACE_DISKS,
+    RECOVER_ITEMS,
+    REVOKE_ITEMS,
     CANCEL_JOB,
     DELETE_DISK,
     CREATE_VAULT,

@@ -12,6 +12,8 @@ _VAULTS = "microsoft.recoveryservices/"
 
 def known_permissions(action: Action, target: Target, vaults: Iterable[Vault] = ()) -> list[tuple[str, str]]:
     """(scope, permission) pairs. What is chosen in the form, such as a group, is not among them."""
+    if action.opens:
+        return []  # each way needs others, and the form says which are lacking
     found = [(scope, one) for one in action.permissions for scope in _scopes(action, one, target, vaults)]
     return list(dict.fromkeys(pair for pair in found if pair[0]))
 

@@ -21,8 +21,10 @@ from ..model import (
     Form,
     Job,
     ManagedDisk,
+    Operation,
     Output,
     PlannedRequest,
+    RestoreTime,
     Risk,
     Subscription,
     Vault,
@@ -106,6 +108,10 @@ class Context(msgspec.Struct, frozen=True):
     """The rows as last read, by key."""
     answers: Mapping[str, str] = {}
     """What stands in the form already, for `choices` of which some depend on others."""
+    operations: Mapping[str, Operation] = {}
+    """Ours as last known, by id."""
+    times: tuple[RestoreTime, ...] = ()
+    """How long restores took on this machine."""
     shared: dict[str, asyncio.Future[Any]] = msgspec.field(default_factory=dict)
 
     async def once(self, what: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
@@ -152,6 +158,8 @@ class Action(msgspec.Struct, frozen=True):
     """Looks for what an operation in doubt did. Reads only."""
     made: Callable[[Context, Entry, Job], Awaitable[tuple[Output, ...]]] | None = None
     """What a finished operation made or left, to be shown and copied. Reads only."""
+    opens: bool = False
+    """What is confirmed is opened to be read and closed again, instead of run to an end; it has no `run`."""
     of: str = "of"
     """Stands between the title and the target's name."""
     many: bool = True

@@ -67,6 +67,7 @@ class Server:
             self._stopping.set,
         )
         self.world.on_schedule = self._wake.set
+        self.world.ca_file = self._state.ca_file
         self.world.clock.on_change = self._wake.set
 
     # running --------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from .clock import Clock
@@ -30,6 +31,8 @@ class World:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self.clock = clock
+        self.ca_file: Path | None = None
+        """Of the authority that signed the server's certificate, for programs that are handed out."""
         self.on_schedule: Callable[[], None] = lambda: None
         """Called when an event was added, so that the server's sleeper looks at its alarm again."""
         self.failing_steps: list[dict[str, Any]] = []

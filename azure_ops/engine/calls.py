@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, assert_never
 
 from .. import wire
-from ..errors import EngineUnavailable, NotFound, RecoveryError
+from ..errors import EngineUnavailable, NotFound, RecoveryError, Refused
 from ..model import Details, FleetItem, Job
 from ..services.throttling import LOOKING_LEAVES, leaving
 from .leftovers import FRESH_S
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ServiceRequest = (
     wire.GetDetails | wire.GetRaw | wire.GetJob | wire.GetVaults | wire.Prepare | wire.Precheck
-    | wire.MakePlan | wire.Confirm | wire.GiveUp | wire.WriteHandover | wire.Refresh
+    | wire.MakePlan | wire.Confirm | wire.EndAccess | wire.GiveUp | wire.WriteHandover | wire.Refresh
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,8 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
             console.paused = request.paused
             engine.looks_changed()
             return wire.Done()
+        case wire.OpenPoint():
+            return await engine.files.open_point(console, request, await engine.services())
         case (
             wire.OpenFiles() | wire.OpenFileSystem() | wire.UnlockVolume() | wire.ListFiles()
             | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckPlace()
@@ -99,6 +101,11 @@ async def _service_result(services: Services, console: Console, request: Service
             return await services.runner.confirm(
                 request, confirmed_by=console.label, read_only=console.read_only
             )
+        case wire.EndAccess():
+            if console.read_only:
+                raise Refused("This console is read-only.", "Access is left as it is.")
+            await services.access.end_left(request.operation_id)
+            return wire.Done()
         case wire.GiveUp():
             await services.runner.give_up(request, given_up_by=console.label, read_only=console.read_only)
             return wire.Done()

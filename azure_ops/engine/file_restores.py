@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from .. import wire
 from ..errors import Busy, InvalidState, NotFound, RecoveryError, Refused
 from ..file_model import RESTORE_FILES, Conflict, Control, FileChoice, FileRestore, RestoreState
-from ..file_places import Place
+from ..file_places import Place, PlaceKind
 from ..file_restore.extraction import Extraction
 from ..file_restore.reports import Options, Report
 from ..journal.store import Entry, Journal
@@ -139,6 +140,7 @@ class FileRestores:
         check = await asyncio.to_thread(check_place, request.place, request.conflict, request.agent)
         if check.problem:
             raise Refused(check.problem, check.hint or "Name another place.", resource=check.place.shown)
+        self._refuse_place_within(session, check.place)
         self._refuse_second(session, check.place)
         for left in self._interrupted(session.sources):
             self._record(left, Phase.FAILED, "left in the middle by an engine that ended; begun anew")
@@ -190,6 +192,16 @@ class FileRestores:
 
     # inside
 
+    def _refuse_place_within(self, session: FileSession, place: Place) -> None:
+        if session.folder is None or place.kind is PlaceKind.SFTP:
+            return
+        if Path(place.path).is_relative_to(session.folder.path):
+            raise Refused(
+                f"{place.shown} lies in the folder that is read.",
+                "Name one outside of it: copies would be copied again.",
+                resource=place.shown,
+            )
+
     def _refuse_second(self, session: FileSession, place: Place) -> None:
         if self.runs(session.sources):
             raise Busy("Files of these disks are being restored already.", "Wait for it, or cancel it.")
@@ -237,6 +249,7 @@ class FileRestores:
             opener_of(restore.place, agent, self._journal.path.parent / "sftp"),
             Options(conflict=_WORDS[Conflict(arguments["conflict"])]),
             without=choice.without,
+            new_reader=session.new_reader,
         )
         restore.state = RestoreState.RUNNING
         self._of_sources[session.sources] = restore

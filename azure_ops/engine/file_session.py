@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from ..file_restore.reader import Reader
 from .file_streams import Stream
 
 if TYPE_CHECKING:
+    from ..file_restore.folder import Folder
     from .file_places import TakenNames
 
 ANSWERS_WITHIN_S = 0.3
@@ -53,19 +54,43 @@ Hits = tuple[tuple[Hit, ...], str]
 
 
 class FileSession:
-    def __init__(self, id: str, sources: tuple[str, ...], disks: Sequence[Disk]) -> None:
+    def __init__(
+        self,
+        id: str,
+        sources: tuple[str, ...],
+        disks: Sequence[Disk] = (),
+        folder: Folder | None = None,
+        *,
+        title: str = "",
+        notes: tuple[str, ...] = (),
+        release: Callable[[bool], Awaitable[None]] | None = None,
+    ) -> None:
+        """`release` lets go of what the disks needed besides, once they are closed; True keeps what a restore
+        of files needs to go on later."""
+        self.title = title
+        self.notes = notes
+        self._release = release
         self.id = id
         self.sources = sources
         self.disks = list(disks)
+        self.folder = folder
+        """In place of disks."""
         self._readers: dict[str, Reader] = {}
         self._listing: tuple[object, Stream[pipe.Part]] | None = None
         self._search: tuple[object, Stream[Hits]] | None = None
         self._counting: tuple[object, asyncio.Task[None]] | None = None
         self._count = FileCount()
 
+    def new_reader(self) -> Reader:
+        if self.folder is None:
+            return Reader(self.disks)
+        from ..file_restore.folder_reader import FolderReader
+
+        return FolderReader(self.folder)
+
     def _reader(self, purpose: str) -> Reader:
         if purpose not in self._readers:
-            self._readers[purpose] = Reader(self.disks)
+            self._readers[purpose] = self.new_reader()
         return self._readers[purpose]
 
     @property
@@ -171,7 +196,7 @@ class FileSession:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def close(self) -> None:
+    async def close(self, *, keep: bool = False) -> None:
         """Ends the reader processes and lets go of the disks."""
         await self._stop_counting()
         if self._listing is not None:
@@ -183,6 +208,10 @@ class FileSession:
             await reader.close()
         for disk in self.disks:
             await disk.close()
+        if self._release is not None:
+            await self._release(keep)
+        if self.folder is not None:
+            self.folder.close()
 
 
 def plan_of(reader: Reader, choice: FileChoice) -> AsyncIterator[tuple[Planned, ...]]:

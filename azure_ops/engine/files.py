@@ -7,9 +7,12 @@ restored from it; the next console that opens the same disks finds it again.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import file_model as model
 from .. import wire
@@ -24,9 +27,19 @@ from .file_restores import FileRestores
 from .file_session import FileSession
 from .unlocking import unlock
 
+if TYPE_CHECKING:
+    from ..file_restore.folder import Folder
+    from .point_files import PointOpening
+    from .services import Services
+
+log = logging.getLogger(__name__)
+
 GRACE_S = 60.0
 """A console whose line broke comes back within this time, or its disks are closed."""
 LOOK_S = 5.0
+POINT_LOOK_S = 0.4
+CLOSES_WITHIN_S = 8.0
+"""When the engine ends: whoever stops it waits."""
 MOST_SESSIONS = 8
 MOST_DISKS = 64
 CACHE_BYTES = 64 * 1024 * 1024
@@ -36,6 +49,19 @@ FileRequest = (
     | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckPlace | wire.RestoreFiles
     | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
+
+
+Asked = tuple[object, ...]
+"""A point and the way to it, as a console asks for them."""
+
+
+class _Opening:
+    task: asyncio.Task[str]
+
+    def __init__(self, services: Services, request: wire.OpenPoint, console: Console) -> None:
+        from .point_files import PointOpening
+
+        self.work = PointOpening(services, request, by=console.label, read_only=console.read_only)
 
 
 class FileSessions:
@@ -54,6 +80,9 @@ class FileSessions:
         self._left_at: dict[str, float] = {}
         self._grace_s = grace_s
         self._opening = asyncio.Lock()
+        self._openings: dict[Asked, _Opening] = {}
+        self._points: dict[Asked, str] = {}
+        """The newest session of each point that was asked for."""
 
     @property
     def count(self) -> int:
@@ -76,9 +105,55 @@ class FileSessions:
                 self._left_at[id] = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
+        going_on = {id for id, session in self._sessions.items() if self.restores.runs(session.sources)}
         await self.restores.close()
-        for id in list(self._sessions):
-            await self._close(id)
+        for opening in self._openings.values():
+            opening.task.cancel()
+        await asyncio.gather(*(one.task for one in self._openings.values()), return_exceptions=True)
+        try:
+            async with asyncio.timeout(CLOSES_WITHIN_S):
+                for id in list(self._sessions):
+                    await self._close(id, keep=id in going_on)
+        except TimeoutError:
+            log.warning("Disks could not be closed in time; the next engine ends access to them")
+
+    async def open_point(
+        self, console: Console, request: wire.OpenPoint, services: Services
+    ) -> wire.PointTold:
+        """Begun by the first question, answered when it is open: a restore may be on the way to it."""
+        asked = (request.key.lower(), *sorted(request.answers.items()))
+        opening = self._openings.get(asked)
+        if opening is None:
+            found = self._points.get(asked, "")
+            if found in self._sessions and self._owners[found] in (None, console):
+                return await self._told_point(console, self._sessions[found])
+            opening = self._openings[asked] = _Opening(services, request, console)
+            opening.task = asyncio.create_task(self._open_point(asked, opening.work), name="open-point")
+        await asyncio.wait([opening.task], timeout=POINT_LOOK_S)
+        if not opening.task.done():
+            return wire.PointTold(text=opening.work.text)
+        self._openings.pop(asked, None)
+        id = opening.task.result()
+        return await self._told_point(console, self._session(id))
+
+    async def _open_point(self, asked: Asked, work: PointOpening) -> str:
+        """Nobody's until somebody asks for it: closed again when nobody does."""
+        await self._make_room()
+        found = await work.run()
+        session = FileSession(
+            uuid.uuid4().hex, found.sources, found.disks, title=found.title, notes=found.notes,
+            release=found.release,
+        )  # fmt: skip
+        self._sessions[session.id] = session
+        self._owners[session.id] = None
+        self._left_at[session.id] = asyncio.get_running_loop().time()
+        self._points[asked] = session.id
+        return session.id
+
+    async def _told_point(self, console: Console, session: FileSession) -> wire.PointTold:
+        self._owners[session.id] = console
+        self._left_at.pop(session.id, None)
+        return wire.PointTold(session=await self._told(session))
 
     async def answer(self, console: Console, request: FileRequest) -> wire.Result:
         match request:
@@ -176,10 +251,15 @@ class FileSessions:
                 session = await self._opened(paths)
             self._owners[session.id] = console
             self._left_at.pop(session.id, None)
+        return await self._told(session)
+
+    async def _told(self, session: FileSession) -> model.FileSession:
         return model.FileSession(
             id=session.id,
             names=session.sources,
             volumes=await session.volumes(),
+            title=session.title,
+            notes=session.notes,
             restore=self._restore_of(session),
         )
 
@@ -188,7 +268,7 @@ class FileSessions:
         left = (self._sessions[id] for id, owner in self._owners.items() if owner in (None, console))
         return next((session for session in left if session.sources == paths), None)
 
-    async def _opened(self, paths: tuple[str, ...]) -> FileSession:
+    async def _make_room(self) -> None:
         if len(self._sessions) >= MOST_SESSIONS:
             idle = [id for id in self._left_at if not self.restores.runs(self._sessions[id].sources)]
             if not idle:
@@ -196,8 +276,12 @@ class FileSessions:
                     f"{MOST_SESSIONS} sets of disks are open already.", "Close one of them in its console."
                 )
             await self._close(idle[0])
-        disks = await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
-        session = FileSession(uuid.uuid4().hex, paths, disks)
+
+    async def _opened(self, paths: tuple[str, ...]) -> FileSession:
+        await self._make_room()
+        folder = await asyncio.to_thread(_folder_of, paths)
+        disks = [] if folder else await open_disks([LocalImage(Path(path)) for path in paths], CACHE_BYTES)
+        session = FileSession(uuid.uuid4().hex, paths, disks, folder)
         self._sessions[session.id] = session
         return session
 
@@ -210,8 +294,19 @@ class FileSessions:
         else:
             await self._close(id)
 
-    async def _close(self, id: str) -> None:
+    async def _close(self, id: str, *, keep: bool = False) -> None:
         session = self._sessions.pop(id)
         self._owners.pop(id, None)
         self._left_at.pop(id, None)
-        await session.close()
+        await session.close(keep=keep)
+
+
+def _folder_of(paths: tuple[str, ...]) -> Folder | None:
+    """What was named, when it is a folder of this machine and no image."""
+    if not any(os.path.isdir(path) for path in paths):
+        return None
+    if len(paths) > 1:
+        raise FileRestoreError("A folder is opened alone.", "Name one folder, or the images of one machine.")
+    from ..file_restore.folder import Folder
+
+    return Folder(Path(os.path.realpath(paths[0])))

@@ -7,7 +7,7 @@ import asyncio
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from ..actions import by_id
 from ..actions.scopes import known_permissions
 from ..actions.spec import Action, Context, Draft, Target, TargetKind, key_of
 from ..errors import NotFound, RecoveryError, Refused, Throttled
-from ..model import Check, CheckState, FleetItem, Form, Job, Plan, Risk, Subscription, Vault
+from ..model import Check, CheckState, FleetItem, Form, Job, Plan, RestoreTime, Risk, Subscription, Vault
 from .console import Board
 from .details import read_parts
 
@@ -57,7 +57,15 @@ class KeptPlan:
 
 
 class Planner:
-    def __init__(self, session: Session, watcher: Watcher, board: Board) -> None:
+    def __init__(
+        self,
+        session: Session,
+        watcher: Watcher,
+        board: Board,
+        times: Callable[[], tuple[RestoreTime, ...]] = tuple,
+    ) -> None:
+        """`times`: how long restores took here."""
+        self._times = times
         self._session = session
         self._watcher = watcher
         self._board = board
@@ -69,7 +77,10 @@ class Planner:
     def context(self, answers: Mapping[str, str] = MappingProxyType({})) -> Context:
         snapshot = self._board.snapshot
         fleet = snapshot.items if snapshot else {}
-        return Context(session=self._session, jobs=self._board.jobs, fleet=fleet, answers=answers)
+        return Context(
+            session=self._session, jobs=self._board.jobs, fleet=fleet, answers=answers,
+            operations=self._board.operations, times=self._times(),
+        )  # fmt: skip
 
     async def prepare(
         self, action_id: str, keys: Sequence[str], answers: Mapping[str, str]
@@ -82,7 +93,7 @@ class Planner:
             raise Refused(f"{action.title}: {action.why_not(targets[0])}.", "Nothing was sent.")
         checks: list[Check] = []
         for target in possible:
-            if isinstance(target, FleetItem):
+            if isinstance(target, FleetItem) and not action.opens:
                 found = preflight.running_checks(
                     target, self._board.jobs.values(), self._board.operations.values()
                 )
@@ -138,6 +149,9 @@ class Planner:
     async def remake(self, kept: KeptPlan, targets: Sequence[Target]) -> Plan:
         """The plan as it is now that its targets have changed."""
         return (await self._make(kept.action, targets, kept.answers)).plan
+
+    def knows(self, plan_id: str) -> bool:
+        return plan_id in self._plans
 
     def kept(self, plan_id: str) -> KeptPlan:
         found = self._plans.get(plan_id)
@@ -245,9 +259,10 @@ class Planner:
         if isinstance(target, FleetItem):
             snapshot = self._board.snapshot
             checks = preflight.namesake_checks(target, snapshot.items.values() if snapshot else ())
-            checks += preflight.running_checks(
-                target, self._board.jobs.values(), self._board.operations.values()
-            )
+            if not action.opens:
+                checks += preflight.running_checks(
+                    target, self._board.jobs.values(), self._board.operations.values()
+                )
             checks += preflight.unread_checks(self._unread.get(target.key, {}))
         elif isinstance(target, Job):
             checks = preflight.job_checks(target, self._board.operations.values())

@@ -20,8 +20,9 @@ from ..actions import by_id
 from ..actions.spec import Target, key_of
 from ..errors import Busy, RecoveryError, Refused, StateUnusable
 from ..file_model import RESTORE_FILES
+from ..file_ways import READ_DISK
 from ..journal.store import Entry, Journal, Timing, timing_of
-from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, Risk
+from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, RestoreTime, Risk
 from ..services.request_log import without_secrets
 from .console import Board
 from .operations import busy_line, operation_of
@@ -53,6 +54,7 @@ class Runner:
         on_notice: Callable[[wire.Notice], None],
         on_ended: Callable[[Entry], None],
         read_row: ReadRow,
+        times: Callable[[], tuple[RestoreTime, ...]] = tuple,
         read_only: bool = False,
     ) -> None:
         self._session = session
@@ -62,7 +64,7 @@ class Runner:
         self._on_notice = on_notice
         self._on_ended = on_ended
         self._read_only = read_only
-        self._planner = Planner(session, watcher, board)
+        self._planner = Planner(session, watcher, board, times)
         self._follower = Follower(session, pace, watcher, self._planner.context, self.record, read_row)
         self._entries: dict[str, Entry] = {}
         self._held: dict[str, str] = {}
@@ -90,6 +92,8 @@ class Runner:
     ) -> wire.Confirmed | wire.Replanned:
         """Raises Refused, Busy or StateUnusable; then nothing was sent."""
         kept = self._planner.kept(request.plan_id)
+        if kept.action.opens:
+            raise Refused(f"{kept.action.title} is opened, not run.", "Use the same release everywhere.")
         self._check_ceremony(kept.plan, request, read_only=read_only or self._read_only)
         self._journal.require()
         keys = [key_of(target) for target in kept.targets]
@@ -110,6 +114,26 @@ class Runner:
             self._show(entry)
             self._start(entry)
         return wire.Confirmed(operation_ids=tuple(entry.id for entry in entries))
+
+    def knows(self, plan_id: str) -> bool:
+        return self._planner.knows(plan_id)
+
+    def opened(self, request: wire.Confirm, *, read_only: bool) -> KeptPlan:
+        """A plan of what is opened instead of run, confirmed. Raises Refused."""
+        kept = self._planner.kept(request.plan_id)
+        if not kept.action.opens:
+            raise Refused(f"{kept.action.title} is not opened.", "Use the same release everywhere.")
+        self._check_ceremony(kept.plan, request, read_only=read_only or self._read_only)
+        self._journal.require()
+        self._planner.used(kept.plan.id)
+        return kept
+
+    async def at_its_end(self, operation_id: str) -> Operation:
+        """Waits for an operation of ours."""
+        task = self._tasks.get(operation_id)
+        if task is not None:
+            await asyncio.wait([task])
+        return self._board.operations[operation_id]
 
     def _check_ceremony(self, plan: Plan, request: wire.Confirm, *, read_only: bool) -> None:
         if read_only and plan.risk > Risk.LOOK:
@@ -295,8 +319,8 @@ class Runner:
         self._board.operations = {**shown, **self._board.operations}
         self._on_change()
         for entry in unfinished.values():
-            if entry.action == RESTORE_FILES:
-                continue  # nothing of Azure's: whoever opens its disks goes on with it
+            if entry.action in (RESTORE_FILES, READ_DISK):
+                continue  # whoever opens its disks goes on with the one; the other is ended by disk_access.py
             if entry.phase is Phase.INTENDED:
                 entry = msgspec.structs.replace(
                     entry, phase=Phase.UNKNOWN, message="looking up whether it was sent"

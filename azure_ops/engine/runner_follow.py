@@ -44,6 +44,8 @@ ROW_READ_WITHIN_S = 5.0
 """Real seconds by which the end of an operation is told, whether or not its row could be read anew."""
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
+    "recover-items": "was not sent: the point shows no new connection",
+    "revoke-items": "was not sent: the point is still open",
     "delete-disk": "was not sent: the disk is still there",
     "snapshot-disks": "was not sent: there is no such snapshot",
     "create-vault": "was not sent: there is no such vault",
@@ -250,7 +252,8 @@ class Follower:
             state=told.state,
             state_text=told.state_text,
             started_at=told.started_at,
-            ended_at=told.ended_at,
+            # Item-level recovery ends, so it says, at the moment it began: that is no duration.
+            ended_at=told.ended_at if told.ended_at != told.started_at else None,
             errors=(told.error,) if told.error else (),
         )
 

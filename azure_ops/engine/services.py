@@ -15,6 +15,7 @@ from ..points import SECONDARY
 from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
+from .disk_access import DiskAccess
 from .history import History
 from .leftovers import LeftoverReader
 from .pace import Pace
@@ -40,6 +41,7 @@ class Services:
         settings: CloudSettings = session.settings
         self.session = session
         self._wake = wake
+        self.notify = notify
         self._board = board
         board.service_now = session.service_now
         pace = Pace(session.budget, lambda: session.clock.rate, hurry=hurry)
@@ -58,9 +60,11 @@ class Services:
             on_change=self._operations_changed,
             on_notice=notify,
             on_ended=self._operation_ended,
+            times=history.restore_times,
             read_row=self.focus.read_now,
             read_only=settings.read_only,
         )
+        self.access = DiskAccess(session, journal, board, wake=wake, notify=notify)
 
     def workers(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         """What has to run, by name; the engine starts and ends them."""
@@ -68,6 +72,7 @@ class Services:
             ("watcher", self.watcher.run()),
             ("focus", self.focus.run()),
             ("leftovers", self.leftovers.run()),
+            ("disk access", self.access.run()),
         ]
 
     def look(self, consoles: Iterable[Console]) -> None:
@@ -87,6 +92,7 @@ class Services:
         return await write_handover(self.session, self._board, self.watcher, self.leftovers, by=by, keys=keys)
 
     async def close(self) -> None:
+        await self.access.close_all()
         await self.runner.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.session.close(), CLOSES_WITHIN_S)

@@ -118,6 +118,11 @@ class ArchiveOutput(Output):
             self._descriptor = -1
         self._folder.close()
 
+    def source_is_living(self) -> None:
+        # A file that has changed or gone since would stay in the archive beside its new version.
+        self.ledger.know_nothing()
+        os.ftruncate(self._descriptor, 0)
+
     def make_directory(self, parts: Parts) -> Parts:
         if len(b"/".join(parts)) > LONGEST_NAME:
             raise OSError(errno.ENAMETOOLONG, "its path is too long")
@@ -156,6 +161,8 @@ class ArchiveOutput(Output):
         placed = self._placed.get(target.number)
         if placed is None:
             self._end = max(self._end, self._later_end)
+            # What an earlier run left here unfinished would stand where this file has holes.
+            os.ftruncate(self._descriptor, self._end)
             member, _ = self._member(target.parts, target.item, "file")
             placed = self._placed[target.number] = self._place(member)
         return placed
@@ -197,6 +204,9 @@ class ArchiveOutput(Output):
             for start, length, at in _within(placed, offset, len(part)):
                 write_all(self._descriptor, part[start - offset : start - offset + length], at)
             target.hash.add(offset, part, read)
+
+    def begin_anew(self, target: Target) -> None:
+        """Its place is new in every run."""
 
     def _read(self, placed: _Placed) -> Read:
         """Of a member, holes as zeros."""

@@ -1,7 +1,8 @@
 """Aligned blocks of one disk, kept within a bound: no byte is fetched twice at once, holes cost nothing.
 
-A miss fetches one block. A reader that goes on where it left off gets a window ahead of it that doubles with
-each step; windows are kept per stream, because a walk reads directories and inode tables in turns.
+Every block is checked against the server's hash, so that files are restored from here, too. A miss fetches
+one block. A reader that goes on where it left off gets a window ahead of it that doubles with each step;
+windows are kept per stream, because a walk reads directories and inode tables in turns.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ class BlockCache:
         start = offset - first * BLOCK
         return data if length == len(data) else data[start : start + length]
 
+    def holds(self, offset: int, length: int) -> bool:
+        """All of a range is here: to read it fetches nothing."""
+        return all(at in self._blocks for at in range(offset // BLOCK, (offset + length - 1) // BLOCK + 1))
+
     def is_hole(self, offset: int, length: int) -> bool:
         return not self._source.written(offset, length)
 
@@ -70,8 +75,8 @@ class BlockCache:
             if offset >= 0 and length > 0 and offset + length <= self.size
             for index in range(offset // BLOCK, (offset + length - 1) // BLOCK + 1)
         }
-        room = self._most // 2 - len(self._coming)
-        self._start(sorted(wanted)[: max(0, room)])
+        room = max(0, self._most // 2 - len(self._coming))
+        self._start(_bridged(sorted(wanted)[:room])[:room])
 
     async def _block(self, index: int) -> bytes:
         if (block := self._blocks.get(index)) is not None:
@@ -115,7 +120,7 @@ class BlockCache:
         offset = run[0] * BLOCK
         length = sum(self._length(index) for index in run)
         try:
-            data = await self._source.read(offset, length)
+            data = await self._source.read(offset, length, verified=True, urgent=True)
         except BaseException as exc:
             for index in run:
                 future = self._coming.pop(index)
@@ -153,6 +158,17 @@ class BlockCache:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._blocks.clear()
+
+
+def _bridged(indexes: list[int]) -> list[int]:
+    """With the single blocks between them: directories of a tree lie among its files, and one request costs
+    as much as a block."""
+    found: list[int] = []
+    for index in indexes:
+        if found and index == found[-1] + 2:
+            found.append(index - 1)
+        found.append(index)
+    return found
 
 
 def _cut(data: bytes, parts: int) -> Iterator[bytes]:

@@ -29,8 +29,9 @@ class ByteSource(Protocol):
 
     async def open(self) -> None: ...
 
-    async def read(self, offset: int, length: int, *, verified: bool = False) -> bytes:
-        """Exactly `length` bytes; `verified` asks for a check of every byte against the server's hash."""
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
+        """Exactly `length` bytes; `verified` asks for a check of every byte against the server's hash. Such
+        reads let the others go first, unless they are urgent."""
 
     def written(self, offset: int, length: int) -> list[Range]:
         """The parts of a range that may hold something else than zeros, as far as that is known by now."""
@@ -70,7 +71,7 @@ class LocalImage:
                 resource=str(self._path),
             ) from exc
 
-    async def read(self, offset: int, length: int, *, verified: bool = False) -> bytes:
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
         data = await asyncio.to_thread(self._read, offset, length)
         if len(data) != length:
             raise FileRestoreError(

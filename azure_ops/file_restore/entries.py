@@ -22,10 +22,12 @@ Range = tuple[int, int]
 """Offset and length in bytes."""
 ZEROS = -1
 BYTES = -2
+READER = -3
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True):
-    """A piece of a file: on a disk, or zeros (`disk` is ZEROS), or given here (BYTES)."""
+    """A piece of a file: on a disk, or zeros (`disk` is ZEROS), given here (BYTES), or to be asked for at the
+    reader (READER)."""
 
     offset: int
     length: int

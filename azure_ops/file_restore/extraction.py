@@ -5,6 +5,7 @@ parallel range reads, written beside and renamed when complete. A later run of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from .destination import cannot_write, safe_parts
 from .disks import Disk
-from .entries import BYTES, ZEROS, Planned
+from .entries import BYTES, READER, ZEROS, Entry, Planned, Run
 from .folder_output import Folder
 from .problems import FileRestoreError
 from .ranges import Fetch, Piece, fetches, pieces_of
@@ -55,10 +56,13 @@ class Extraction:
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
         without: Sequence[bytes] = (),
+        new_reader: Callable[[], Reader] | None = None,
     ) -> None:
         """`ticked` are paths with ids: the place, a folder or what opens another one, gets the same tree,
-        directories above them included. `without` are paths below them that are left out."""
+        directories above them included. `without` are paths below them that are left out. `new_reader` where
+        it is no disks that are read."""
         self._disks = list(disks)
+        self._new_reader = new_reader or (lambda: Reader(self._disks))
         self._volume = volume
         self._ticked = list(ticked)
         self._without = sorted(without)
@@ -94,9 +98,11 @@ class Extraction:
         """Cancel its task to stop; run a new one over the same place to go on."""
         output: Output | None = None
         try:
-            async with Reader(self._disks) as planner, Reader(self._disks) as decoder:
+            async with self._new_reader() as planner, self._new_reader() as decoder:
                 info = await planner.open(self._volume)
                 output = await asyncio.to_thread(self._opened, info.uuid)
+                if planner.living:
+                    await asyncio.to_thread(output.source_is_living)
                 self._threads = futures.ThreadPoolExecutor(output.threads, "restore")
                 async for wave in self._waves(planner, output):
                     await self._fetch_wave(wave, output, decoder)
@@ -111,12 +117,14 @@ class Extraction:
             if output is not None:
                 output.stop()
                 await asyncio.to_thread(futures.wait, list(self._under_way))
-                await asyncio.to_thread(output.close)
+                with contextlib.suppress(OSError):  # on a full disk; what stopped the restore is told already
+                    await asyncio.to_thread(output.close)
             self._threads.shutdown(wait=False)
 
     def _opened(self, file_system: str) -> Output:
         job = {
             "volume": self._volume,
+            "of": [disk.source.name for disk in self._disks],
             "file_system": file_system,
             "disks": [disk.size for disk in self._disks if not disk.inside],
             "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
@@ -253,7 +261,7 @@ class Extraction:
             within = run.offset >= end and run.length >= 0 and run.offset + run.length <= item.entry.size
             if run.disk == BYTES:
                 within = within and len(run.data) == run.length
-            elif run.disk != ZEROS:
+            elif run.disk not in (ZEROS, READER):
                 within = (
                     within
                     and 0 <= run.disk < len(self._disks)
@@ -265,7 +273,7 @@ class Extraction:
             end = run.offset + run.length
 
     async def _fetch_wave(self, wave: _Wave, output: Output, decoder: Reader) -> None:
-        todo = list(fetches(wave.pieces))
+        todo = list(fetches(wave.pieces, lambda disk, *place: self._disks[disk].cache.holds(*place)))
         wave.pieces = []
         for fetch in todo:
             for piece in fetch.pieces:
@@ -308,26 +316,41 @@ class Extraction:
     async def _work(self, queue: Iterator[Fetch], wave: _Wave, output: Output) -> None:
         for fetch in queue:
             await self._running.wait()
-            source = self._disks[fetch.disk].source
-            data = await source.read(fetch.position, fetch.length, verified=True)
-            self.progress.requests += 1
-            self.progress.bytes_fetched += fetch.length
+            disk = self._disks[fetch.disk]
+            if fetch.at_hand:
+                data = await disk.cache.read(fetch.position, fetch.length)
+            else:
+                data = await disk.source.read(fetch.position, fetch.length, verified=True)
+                self.progress.requests += 1
+                self.progress.bytes_fetched += fetch.length
             await self._finish(await self._in_thread(output.scatter, fetch, data, wave.targets), output)
             self._news()
 
     async def _decode(self, target: Target, output: Output, decoder: Reader) -> None:
         entry = target.item.entry
-        at = 0
         try:
-            while at < entry.size:
-                await self._running.wait()
-                data = await decoder.read(self._volume, entry.id, at, _DECODED_AT_ONCE)
-                if not data:
-                    raise FileRestoreError("it ends too early")
-                await self._in_thread(output.put, target, [(at, memoryview(data))])
-                at += len(data)
+            if decoder.living:
+                await self._in_thread(output.begin_anew, target)
+            for run in target.item.runs or (Run(0, entry.size, READER),):
+                if run.disk == READER:
+                    await self._decode_run(run, target, output, decoder)
+            if decoder.living:
+                (now,) = await decoder.entries(self._volume, (entry.id,))
+                if (now.size, now.modified_ns, now.changed_ns) != _version(entry):
+                    raise FileRestoreError(now.problem or "it changed while it was being copied")
         except FileRestoreError as exc:
             target.failed = exc.title
+
+    async def _decode_run(self, run: Run, target: Target, output: Output, decoder: Reader) -> None:
+        at, end = run.offset, run.offset + run.length
+        while at < end:
+            await self._running.wait()
+            wanted = min(_DECODED_AT_ONCE, end - at)
+            data = await decoder.read(self._volume, target.item.entry.id, at, wanted)
+            if not data:
+                raise FileRestoreError("it ends too early")
+            await self._in_thread(output.put, target, [(at, memoryview(data))])
+            at += len(data)
 
     async def _finish(self, targets: list[Target], output: Output) -> None:
         if targets:
@@ -378,6 +401,10 @@ class Extraction:
             output.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
             output.directory(parts, path, item)
+
+
+def _version(entry: Entry) -> tuple[int, int, int]:
+    return entry.size, entry.modified_ns, entry.changed_ns
 
 
 def _ancestors(path: bytes) -> Iterator[bytes]:

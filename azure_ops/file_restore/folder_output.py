@@ -85,6 +85,13 @@ class FolderOutput(Output):
         with self._lock:
             return self._destination.open_part(self._part(target), target.parts)
 
+    def begin_anew(self, target: Target) -> None:
+        descriptor = self._open(target)
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
     def put(self, target: Target, parts: list[tuple[int, memoryview]]) -> None:
         descriptor = self._open(target)
         try:

@@ -37,6 +37,8 @@ class Ledger:
         known = self._load(job)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(self.path, flags, 0o600)
+        if known:
+            self._waiting.append("")  # ends a line that a full disk has cut
         if not known:
             self._line({"job": job, "boot": _boot()})
         elif self._boot != _boot():
@@ -123,9 +125,11 @@ class Ledger:
 
     def close(self) -> None:
         if self._file >= 0:
-            self.flush()
-            os.close(self._file)
-            self._file = -1
+            try:
+                self.flush()
+            finally:
+                os.close(self._file)
+                self._file = -1
 
     def name_after(self, made: str) -> None:
         """The one file that was made has got this name: what is written beside it is named like it."""

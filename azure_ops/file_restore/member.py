@@ -85,7 +85,7 @@ class Format(Protocol):
 def data_of(item: Planned) -> list[tuple[int, int]]:
     """Offset and length of what is not holes; one range with all where holes are not worth it."""
     size, found = item.entry.size, list[list[int]]()
-    if item.through_reader:
+    if item.through_reader and not item.runs:
         return [(0, size)] if size else []
     for run in item.runs:
         if run.disk == ZEROS or not run.length:

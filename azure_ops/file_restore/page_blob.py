@@ -52,9 +52,11 @@ class PageBlob:
         renew: Callable[[], Awaitable[str]] | None = None,
         token: Callable[[], Awaitable[str]] | None = None,
         tls: ssl.SSLContext | None = None,
+        immutable: bool = False,
         pause_s: float = 0.2,
     ) -> None:
-        """`name` is what people read; `token` gives a bearer token where a disk wants one beside the SAS."""
+        """`name` is what people read; `token` gives a bearer token where a disk wants one beside the SAS.
+        `immutable`: what is behind another address is the same, though its ETag need not be."""
         if urlsplit(address).scheme != "https":
             raise FileRestoreError(f"The address of {name} is not an https one.", resource=name)
         self._address = address
@@ -62,6 +64,7 @@ class PageBlob:
         self._renew = renew
         self._token = token
         self._tls = tls
+        self._immutable = immutable
         self._pause_s = pause_s
         self._session: aiohttp.ClientSession | None = None
         self._size = 0
@@ -95,7 +98,7 @@ class PageBlob:
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         try:
-            self._first = await self._range(0, _FIRST, verified=False, opening=True)
+            self._first = await self._range(0, _FIRST, verified=True, urgent=True, opening=True)
         except BaseException:
             await self.close()
             raise
@@ -110,14 +113,14 @@ class PageBlob:
             await self._session.close()
             self._session = None
 
-    async def read(self, offset: int, length: int, *, verified: bool = False) -> bytes:
-        if offset == 0 and length == len(self._first) and not verified:
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
+        if offset == 0 and length == len(self._first):
             return self._first
         if length <= HASHED_AT_MOST:
-            return await self._range(offset, length, verified=verified)
+            return await self._range(offset, length, verified=verified, urgent=urgent)
         parts = [
-            self._range(offset + start, min(HASHED_AT_MOST, length - start), verified=verified)
-            for start in range(0, length, HASHED_AT_MOST)
+            self._range(offset + at, min(HASHED_AT_MOST, length - at), verified=verified, urgent=urgent)
+            for at in range(0, length, HASHED_AT_MOST)
         ]
         return b"".join(await asyncio.gather(*parts))
 
@@ -173,12 +176,14 @@ class PageBlob:
                 return
             marker = re.sub(r"[^A-Za-z0-9._~-]", lambda sign: f"%{ord(sign[0]):02X}", following[1].decode())
 
-    async def _range(self, offset: int, length: int, *, verified: bool, opening: bool = False) -> bytes:
+    async def _range(
+        self, offset: int, length: int, *, verified: bool, urgent: bool, opening: bool = False
+    ) -> bytes:
         headers = {"x-ms-range": f"bytes={offset}-{offset + length - 1}"}
         if verified:
             headers["x-ms-range-get-content-md5"] = "true"
         for _ in range(_TRIES):
-            data, answer = await self._asked(headers, 206, "", bulk=verified)
+            data, answer = await self._asked(headers, 206, "", bulk=verified and not urgent)
             if opening:
                 self._learn(answer)
                 length = min(length, self._size)
@@ -196,6 +201,13 @@ class PageBlob:
         if not found:
             raise FileRestoreError(f"{self._name}: the server does not say how large the disk is.")
         self._size = int(found[1])
+        self._etag = headers.get("etag", "")
+
+    def _learn_again(self, headers: dict[str, str]) -> None:
+        """The ETag behind another address, where the disk is as large as it was."""
+        size = headers.get("content-range", "").rpartition("/")[2]
+        if size and size != str(self._size):
+            raise FileRestoreError(f"{self._name} has another size than before.", resource=self._name)
         self._etag = headers.get("etag", "")
 
     async def _asked(
@@ -222,6 +234,8 @@ class PageBlob:
                 continue
             if status == wanted:
                 self._gate.answered()
+                if self._size and not self._etag:
+                    self._learn_again(answer)
                 return body, answer
             code = answer.get("x-ms-error-code", "") or _code(body)
             if status in (401, 403):
@@ -286,6 +300,8 @@ class PageBlob:
             address = await self._renew()
             if urlsplit(address).scheme != "https":
                 raise self._expired(code, status)
+            if self._immutable and urlsplit(address).path != urlsplit(self._address).path:
+                self._etag = ""
             self._address = address
             self._generation += 1
             self.renewals += 1
@@ -304,9 +320,10 @@ async def _digest_fits(data: bytes, headers: dict[str, str]) -> bool:
     sent = headers.get("content-md5")
     if not sent:
         return True
+    if len(data) <= _FIRST:
+        return _md5(data) == sent
     # In a thread: meanwhile other ranges arrive.
-    found = await asyncio.to_thread(_md5, data)
-    return found == sent
+    return await asyncio.to_thread(_md5, data) == sent
 
 
 def _md5(data: bytes) -> str:

@@ -31,6 +31,9 @@ LARGEST_NEED = 4 * 1024 * 1024
 
 
 class Reader:
+    living = False
+    """What it reads may change meanwhile."""
+
     def __init__(
         self, disks: Sequence[Disk], silence_s: float = SILENCE_S, *, for_keys: bool = False
     ) -> None:
@@ -175,6 +178,8 @@ class Reader:
                         return
                     if kind == pipe.NEED:
                         await self._send(process, pipe.FAILED_BYTES, b"cancelled")
+                    elif kind not in (pipe.PART, pipe.WANT):
+                        raise _nonsense()
         except (TimeoutError, FileRestoreError, OSError):
             await self._end()
 
@@ -233,6 +238,7 @@ class Reader:
         if process.stdout is None:
             raise _nonsense()
         try:
+            await asyncio.sleep(0)  # frames that are here already let nobody else run, and no time run out
             async with asyncio.timeout(silence_s or self._silence_s):
                 kind, length = pipe.HEADER.unpack(await process.stdout.readexactly(pipe.HEADER.size))
                 if length > pipe.LARGEST:
@@ -272,6 +278,9 @@ class Reader:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+        with contextlib.suppress(RuntimeError):  # somebody else reads, and finds the end
+            while process.stdout is not None and await process.stdout.read(LARGEST_NEED):
+                pass  # as long as there is something to read, its end is not seen
         await process.wait()
 
 

@@ -132,6 +132,13 @@ class RemoteOutput(Output):
             with contextlib.suppress(FileRestoreError):
                 self._line.close_file(handle)
 
+    def begin_anew(self, target: Target) -> None:
+        target.proofs.clear()
+        with self._lock:
+            self.ledger.begins_anew(target.number)
+        with self._opened(target) as handle:
+            self._line.cut(handle, 0)
+
     def put(self, target: Target, parts: list[tuple[int, memoryview]]) -> None:
         with self._opened(target) as handle:
             for offset, part in parts:

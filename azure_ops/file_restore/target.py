@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .destination import Conflict
-from .entries import Planned
+from .entries import ZEROS, Planned
 from .ledger import Ledger
 from .ranges import Fetch, Piece
 from .reports import Options, Report
@@ -144,11 +144,18 @@ class Output:
         """The place does not tell two paths apart that differ in case alone."""
         raise NotImplementedError
 
+    def source_is_living(self) -> None:
+        """Told before all files: this plan may not be that of an earlier run."""
+
     def reserve(self, target: Target) -> None:
         """Told of every file in the order of the plan, whether it is there or not."""
 
     def is_there(self, target: Target, path: Parts, digest: str) -> bool:
         """What an earlier run made and nobody has touched since; one that lost bytes with the power goes."""
+        raise NotImplementedError
+
+    def begin_anew(self, target: Target) -> None:
+        """What an earlier run has written of it is not of this version."""
         raise NotImplementedError
 
     def put(self, target: Target, parts: list[tuple[int, memoryview]]) -> None:
@@ -226,8 +233,9 @@ class Output:
 
     def _hash(self, target: Target, read: Read) -> None:
         item, size = target.item, target.item.entry.size
-        holes = size - sum(run.length for run in item.runs)
-        if item.through_reader or holes <= HOLES_HASHED_AT_MOST:
+        holes = size - sum(run.length for run in item.runs if run.disk != ZEROS)
+        decoded = item.through_reader and not item.runs
+        if decoded or holes <= HOLES_HASHED_AT_MOST:
             target.digest = target.hash.rest(read, size)
         else:
             target.not_carried.append("a hash (its holes are too large)")

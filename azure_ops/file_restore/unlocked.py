@@ -57,12 +57,12 @@ class UnlockedSource:
     async def open(self) -> None:
         """The disks below are open."""
 
-    async def read(self, offset: int, length: int, *, verified: bool = False) -> bytes:
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
         if self._cipher is None:
             raise FileRestoreError(f"{self._name}: it is closed.", "Open the disk again.")
         first = offset // self._sector * self._sector
         end = -(-(offset + length) // self._sector) * self._sector
-        parts = await asyncio.gather(*(self._part(*one, verified) for one in self._cover(first, end)))
+        parts = await asyncio.gather(*(self._part(*one, verified, urgent) for one in self._cover(first, end)))
         data = await asyncio.to_thread(self._cipher.decrypt, first, b"".join(parts))
         return data[offset - first : offset - first + length]
 
@@ -79,10 +79,10 @@ class UnlockedSource:
             index += start + part == run.length
         return found
 
-    async def _part(self, disk: int, position: int, length: int, verified: bool) -> bytes:
+    async def _part(self, disk: int, position: int, length: int, verified: bool, urgent: bool) -> bytes:
         if disk == ZEROS:
             return bytes(length)
-        return await self._below[disk].read(position, length, verified=verified)
+        return await self._below[disk].read(position, length, verified=verified, urgent=urgent)
 
     def written(self, offset: int, length: int) -> list[Range]:
         """Zeros below are not zeros here."""

@@ -13,7 +13,7 @@ from ..model import FleetItem, Job, Leftovers, Operation
 from .kinds import NO_PRICE, Kind, LooseEnd
 from .restored import of_disks, of_machines
 from .rows import Turns, of_row, promises_of, turns_of
-from .work import of_jobs, of_operations
+from .work import of_connections, of_jobs, of_operations
 
 __all__ = [
     "NO_PRICE", "Kind", "LooseEnd", "Turns", "beside_rows", "by_urgency", "loose_ends", "of_row",
@@ -58,6 +58,7 @@ def beside_rows(
     untold = [one for one in operations if one.action != "backup-now" or one.target_key not in failed]
     return [
         *of_operations(untold, now),
+        *of_connections(operations, now),
         *of_jobs(jobs, operations, said, now),
         *of_disks(fleet, jobs, leftovers),
         *of_machines(fleet, leftovers),

@@ -14,9 +14,11 @@ class Kind(StrEnum):
     """In the order of their urgency."""
 
     OPERATION_UNKNOWN = "operation in doubt"
+    ACCESS_OPEN = "disk access left open"
     FAILOVER_UNCOMMITTED = "failover not committed"
     NOT_REPROTECTED = "not protected again"
     TEST_OPEN = "test not cleaned up"
+    ITEMS_OPEN = "file recovery open"
     JOB_SUSPENDED = "job waits"
     SOFT_DELETED = "backups deleted"
     BACKUP_FAILED = "backup failed"

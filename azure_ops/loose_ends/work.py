@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from ..file_ways import READ_DISK
+from ..item_recovery import REVOKE, began, open_connections
 from ..model import Job, JobKind, JobState, Operation, Phase
-from .kinds import Kind, LooseEnd, loose_end
+from .kinds import Kind, LooseEnd, loose_end, span
 
 FAILURES_COUNT_FOR = timedelta(hours=72)
 """As long as jobs are listed: what failed before that and was not tried again is history."""
@@ -16,11 +18,48 @@ NOT_TRIED = (Phase.NOT_SENT, Phase.CANCELLED, Phase.GIVEN_UP)
 def of_operations(operations: Collection[Operation], now: datetime) -> list[LooseEnd]:
     found = []
     for one in operations:
-        if one.phase is Phase.UNKNOWN:
+        if one.action == READ_DISK:
+            if one.phase is Phase.UNKNOWN:
+                found.append(_of_access(one))
+        elif one.phase is Phase.UNKNOWN:
             found.append(_of_operation(Kind.OPERATION_UNKNOWN, one))
         elif one.phase is Phase.FAILED and _is_open(one, operations, now):
             found.append(_of_operation(Kind.OPERATION_FAILED, one))
     return found
+
+
+def _of_access(one: Operation) -> LooseEnd:
+    return loose_end(
+        Kind.ACCESS_OPEN,
+        one,
+        one.id,
+        name=one.target_name,
+        what=one.message,
+        since=began(one),
+        way_out="X tries again to end it; so does each start of the engine",
+        arm_id=one.target_key,
+        facts=(f"opened by {one.confirmed_by or 'somebody'}",),
+    )
+
+
+def of_connections(operations: Iterable[Operation], now: datetime) -> list[LooseEnd]:
+    """Points that are open for file recovery: whoever has script and password reads all of the machine."""
+    return [
+        loose_end(
+            Kind.ITEMS_OPEN,
+            one.operation,
+            f"{one.operation.target_key}|{one.point}",
+            name=one.operation.target_name,
+            what=f"a recovery point is open for file recovery, {span(one.until - now)} left",
+            since=began(one.operation),
+            until=one.until,
+            action=REVOKE,
+            way_out="unmount its volumes, then revoke it",
+            arm_id=one.operation.target_key,
+            facts=(f"started by {one.operation.confirmed_by or 'somebody'}",),
+        )
+        for one in open_connections(operations, now)
+    ]
 
 
 def _of_operation(kind: Kind, one: Operation) -> LooseEnd:
@@ -31,7 +70,7 @@ def _of_operation(kind: Kind, one: Operation) -> LooseEnd:
         one.id,
         name=one.target_name,
         what=f"{one.title}: {one.message}",
-        since=_began(one),
+        since=began(one),
         action="" if doubt else one.action,
         way_out=f"look it up in Azure, then: azrecover journal give-up {one.id[:8]} --reason …"
         if doubt
@@ -41,13 +80,9 @@ def _of_operation(kind: Kind, one: Operation) -> LooseEnd:
     )
 
 
-def _began(one: Operation) -> datetime:
-    return one.service_created_at or one.created_at
-
-
 def _is_open(failed: Operation, operations: Iterable[Operation], now: datetime) -> bool:
     """Recent, and not tried again: whether that failed, too, is said of the newer one."""
-    if now - _began(failed) >= FAILURES_COUNT_FOR:
+    if now - began(failed) >= FAILURES_COUNT_FOR:
         return False
     return not any(
         one.action == failed.action

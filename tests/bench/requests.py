@@ -54,6 +54,8 @@ SCENES = (
     Scene("restore-disks", "app-01"),
     Scene("restore-vm", "app-01"),
     Scene("replace-disks", "app-01"),
+    Scene("recover-items", "app-01", {"script": "leave"}),
+    Scene("revoke-items", "app-01"),
     Scene("change-policy", "sql-01", {"disks": "os"}),
     Scene("stop-protection", "app-02"),
     Scene("resume-protection", "app-02"),

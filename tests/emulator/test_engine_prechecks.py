@@ -39,6 +39,8 @@ TARGETS = {
     "restore-disks": "app-01",
     "restore-vm": "app-01",
     "replace-disks": "app-01",
+    "recover-items": "app-01",
+    "revoke-items": "app-01",
 }
 """A row on which each verb may be tried; the cancellation takes a running job."""
 

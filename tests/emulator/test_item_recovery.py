@@ -107,7 +107,7 @@ async def test_a_linux_point_is_opened_its_script_fetched_and_closed(world: Emul
         assert is_open(world, point)
         [script] = (await scripts_of(clients, point, operation)).client_scripts
         assert (script.os_type, script.url) == ("Linux", None)
-        assert b"mounts nothing" in base64.b64decode(script.script_content)
+        assert b"Owner=" in base64.b64decode(script.script_content)
         password = script.script_name_suffix.rpartition("_")[2][32:47]
         assert re.fullmatch(r"[0-9a-f]{15}", password)
         vault, group, *rest = segments(point)

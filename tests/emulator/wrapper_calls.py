@@ -15,16 +15,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from azure_ops import services
+from azure_ops.disk_sources import DiskSource
 from azure_ops.engine.submitted import Submitted
 from azure_ops.model import FleetItem, PointSource
 from azure_ops.services import (
     backup,
     compute,
     cross_region,
+    disk_access,
     disks,
     graph_queries,
     graph_rows,
     inventory,
+    item_recovery,
     jobs,
     permissions,
     places,
@@ -103,6 +106,8 @@ class Target:
             partial(compute.list_snapshots, session, item),
             partial(compute.read_snapshot_job, session, self.snapshot_id),
             partial(compute.find_snapshot, session, self.snapshot_id, "none"),
+            partial(disk_access.read_source, session, DiskSource(id=self.snapshot_id, disk="x")),
+            partial(disk_access.restore_points, session, item, session.service_now()),
             partial(disks.list_unattached, session),
             partial(disks.read_disk, session, item.disks[0].id),
             partial(disks.read_deletion, session, item.disks[0].id),
@@ -149,6 +154,8 @@ class Target:
         return [
             partial(restores.read_point, session, item.backup.item_id, "12"),
             partial(restores.read_vault, session, self.vault.id),
+            partial(item_recovery.is_open, session, item.backup.item_id, "12"),
+            partial(item_recovery.read_scripts, session, item.backup.item_id, "12", "none"),
             partial(restores.roles_of, session, "5b1f4c1e-63f2-4d3f-8a57-0f6f1f0c1c03", self.vault.id),
             partial(restores.made_disks, session, group, "web-01-", session.service_now()),
             partial(restores.validate, session, item.backup.item_id, "12", {"properties": {}}),
@@ -201,7 +208,7 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(18)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(20)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
@@ -214,10 +221,14 @@ class Target:
             partial(backup.trigger, session, backup_id, until, **ours.pop()),
             partial(backup.cancel_job, session, self.backup_job, **ours.pop()),
             partial(protection.put_item, session, backup_id, stop, doing="stop", **ours.pop()),
+            partial(item_recovery.provision, session, backup_id, "12", {"properties": {}}, **ours.pop()),
+            partial(item_recovery.revoke, session, backup_id, "12", **ours.pop()),
             partial(protection.unlock_deletion, session, self.vault.id, {}, **ours.pop()),
             partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
             partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
+            partial(disk_access.grant, session, snapshot_id, 60, **ours.pop()),
+            partial(disk_access.revoke, session, snapshot_id, **ours.pop()),
             partial(disks.begin_delete, session, item.disks[0].id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(

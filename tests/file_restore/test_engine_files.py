@@ -396,3 +396,38 @@ async def test_disks_are_closed_when_nobody_looks_any_more(home: Path, image: Im
     await sessions.close()
     assert not os.path.exists(f"/proc/{readers[0]}")
     journal.close()
+
+
+async def test_a_folder_is_opened_as_disks_are(console: Told, home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "mounted"
+    (source / "etc").mkdir(parents=True)
+    (source / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    answer = await console.call(wire.OpenFiles(paths=(str(source),)))
+    assert isinstance(answer, wire.FilesOpened)
+    session = answer.session
+    assert [(one.key, one.state, one.label) for one in session.volumes] == [
+        ("folder", "readable", str(source))
+    ]
+    found = await console.call(wire.LookUpPath(session=session.id, volume="folder", path=b"etc"))
+    assert isinstance(found, wire.PathFound)
+    wanted = FileChoice(volume="folder", ticked=(TickedFile(path=b"etc", id=found.entries[-1].id),))
+    count = await counted(console, session, wanted)
+    assert (count.files, count.directories, count.size) == (1, 1, 20)
+    inside = wire.RestoreFiles(
+        session=session.id, choice=wanted, place=Place(path=str(source / "copy")), conflict=Conflict.KEEP_BOTH
+    )
+    with pytest.raises(Refused, match="lies in the folder that is read"):
+        await console.call(inside)
+    assert not (source / "copy").exists()
+    outside = msgspec.structs.replace(inside, place=Place(path=str(tmp_path / "to")))
+    await console.call(outside)
+    async with asyncio.timeout(30):
+        while True:
+            told = await console.call(wire.GetRestore(session=session.id))
+            assert isinstance(told, wire.RestoreTold)
+            if told.restore is not None and told.restore.state is RestoreState.DONE:
+                break
+            await asyncio.sleep(0.05)
+    assert (tmp_path / "to/etc/hosts").read_text() == "127.0.0.1 localhost\n"
+    with pytest.raises(RecoveryError, match="opened alone"):
+        await console.call(wire.OpenFiles(paths=(str(source), str(tmp_path))))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from azure_ops.file_restore import pipe
 from azure_ops.file_restore import reader as reader_module
 from azure_ops.file_restore.byte_source import LocalImage
 from azure_ops.file_restore.disks import Disk, open_disks
@@ -86,6 +87,81 @@ async def test_after_its_end_the_next_call_starts_another(
         assert reader.process_id is None
         assert await reader.volumes()
         assert reader.process_id is not None
+
+
+class Slow(LocalImage):
+    """Once told so, it gives no bytes until somebody lets it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked = asyncio.Event()
+        self.gives = asyncio.Event()
+        self.gives.set()
+
+    async def read(self, offset: int, length: int, *, verified: bool = False, urgent: bool = False) -> bytes:
+        self.asked.set()
+        await self.gives.wait()
+        return await super().read(offset, length)
+
+
+async def test_killed_in_the_middle_of_a_call(image: Image) -> None:
+    source = Slow(image("ubuntu.img"))
+    disks = await open_disks([source])
+    async with Reader(disks) as reader, asyncio.timeout(20):
+        root = (await reader.open("disk0/p3")).root
+
+        async def found() -> int:
+            return sum([len(hits) async for hits, _ in reader.search("disk0/p3", root, "*")])
+
+        source.asked.clear()
+        source.gives.clear()
+        searching, waiting = asyncio.create_task(found()), asyncio.create_task(found())
+        await source.asked.wait()
+        first = reader.process_id
+        assert first is not None
+        # It waits for bytes and nobody has reaped it: the number is its own.
+        os.kill(first, signal.SIGKILL)
+        source.gives.set()
+        with pytest.raises(ReaderStopped, match=r"ended by itself \(SIGKILL\)"):
+            await searching
+        assert await waiting > 100
+        assert reader.process_id not in (None, first)
+        assert reader.restarts == 1
+    for disk in disks:
+        await disk.close()
+
+
+async def test_one_that_talks_without_end_is_ended(
+    image: Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It asks for bytes, and talks on while they are fetched until there is no room."""
+    source = Slow(image("ubuntu.img"))
+    disks = await open_disks([source])
+    place = next(at for at in range(4 << 20, source.size, 1 << 18) if source.written(at, 512))
+    frames = [pipe.frame(pipe.READY, pipe.Ready(())), pipe.frame(pipe.NEED, pipe.Need(0, place, 512))]
+    (tmp_path / "begins").write_bytes(b"".join(frames))
+    (tmp_path / "goes-on").write_bytes(pipe.frame(0, b"") * 200_000)
+    chatter = tmp_path / "chatter"
+    on = f"while cat {tmp_path}/goes-on; do :; done"
+    chatter.write_text(f"#!/bin/sh\ncat {tmp_path}/begins\n{on}\n")
+    chatter.chmod(0o700)
+    async with Reader(disks) as reader, asyncio.timeout(30):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(chatter))
+            source.asked.clear()
+            source.gives.clear()
+            asking = asyncio.create_task(reader.volumes())
+            await source.asked.wait()
+            assert reader._process is not None
+            assert reader._process.stdout is not None
+            while not reader._process.stdout._paused:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+            source.gives.set()
+            with pytest.raises(ReaderStopped, match="out of turn"):
+                await asking
+        assert await reader.volumes()
+    for disk in disks:
+        await disk.close()
 
 
 async def test_silence_ends_it(disks: list[Disk]) -> None:

@@ -18,7 +18,7 @@ from widgets.plain_text import fit, plain, visible
 from .confirm import RISK_WORDS
 from .dialog import Dialog
 
-TITLE_WIDTH = 23
+TITLE_WIDTH = 24
 
 
 class Entry(msgspec.Struct, frozen=True):

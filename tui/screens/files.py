@@ -6,6 +6,7 @@ newest question counts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,9 +32,11 @@ from .file_preview import FilePreview, facts_of, facts_of_volume
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
+    from ..file_opening import PointOpener
 
 MOST_ROWS = 100_000
 """Of one directory or search; the engine's memory is bounded, this is the console's."""
+LETS_GO_S = 2.0
 COMMANDS = (
     "back", "filter", "sort", "details", "copy", "refresh", "help", "quit", "hidden-files", "find-files",
     "go-to-path", "restore-files",
@@ -49,8 +52,10 @@ class FilesScreen(Screen[None]):
     CSS_PATH = "../styles/files.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMMANDS, "run")]
 
-    def __init__(self, app: ConsoleApp, paths: tuple[str, ...]) -> None:
+    def __init__(self, app: ConsoleApp, paths: tuple[str, ...], opener: PointOpener | None = None) -> None:
+        """`opener`: of a recovery point, instead of image files; going back from its disks closes it."""
         super().__init__()
+        self._opener = opener
         self.console_app = app
         self._paths = paths
         self.session: FileSession | None = None
@@ -121,17 +126,19 @@ class FilesScreen(Screen[None]):
             self._work(self._open(), "open")
 
     async def _open(self) -> None:
-        answer = await self.console_app.link.ask(wire.OpenFiles(paths=self._paths), wire.FilesOpened, 120)
-        first, self.session = self.session is None, answer.session
+        opened = await self._opened()
+        first, self.session = self.session is None, opened
         self._problem = ""
         self.volumes.empty_text = "Nothing that is known is on these disks"
-        self.volumes.show(answer.session.volumes)
+        self.volumes.show(opened.volumes)
         if first:
-            readable = [one for one in answer.session.volumes if one.state == "readable"]
+            readable = [one for one in opened.volumes if one.state == "readable"]
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
-        restore = answer.session.restore
+        if first and [one.description for one in opened.volumes] == ["folder"]:
+            self._work(self._enter_volume(opened.volumes[0].key), "list")
+        restore = opened.restore
         if restore is None or (restore.state.ended and restore.state is not RestoreState.INTERRUPTED):
             return
         if first:
@@ -139,6 +146,23 @@ class FilesScreen(Screen[None]):
         elif restore.state is RestoreState.INTERRUPTED:
             key = self._key("restore-files")
             self.console_app.tell(f"The restore of files was interrupted; {key} goes on with it.", "warning")
+
+    async def _opened(self) -> FileSession:
+        if self._opener is not None:
+            return await self._opener.open(self.console_app.link, self._say_waiting)
+        answer = await self.console_app.link.ask(wire.OpenFiles(paths=self._paths), wire.FilesOpened, 120)
+        return answer.session
+
+    def _say_waiting(self, what: str) -> None:
+        self._reading = what
+        self._show()
+
+    def _close_point(self) -> None:
+        """What is being restored goes on; then the engine ends access to the disks."""
+        if self.session is not None:
+            closing = self.console_app.link.ask(wire.CloseFiles(session=self.session.id), wire.Done)
+            self.console_app.run_worker(closing, group="close-files", exit_on_error=False)
+        self.dismiss(None)
 
     def _unlock(self, volume: FileVolume) -> None:
         from .files_unlock import UnlockForm
@@ -303,6 +327,8 @@ class FilesScreen(Screen[None]):
         reading = f" {self._reading} …" if self._reading else ""
         if self._view is None:
             names = ", ".join(path.rpartition("/")[2] for path in self._paths)
+            if self._opener is not None:
+                names = self.session.title if self.session else self._opener.name
             pane.show_tail(f"· {names}{reading}")
         else:
             place = f"/{text_of(self._path)}" if not self._pattern else f"found: {self._pattern}"
@@ -315,6 +341,8 @@ class FilesScreen(Screen[None]):
         page = Page()
         if self._problem:
             page.bullet(self._problem, sign="✖", style="$text-error")
+        for note in self.session.notes if self.session else ():
+            page.note(note, 0)
         for banner in self._view.banners if self._view else ():
             page.bullet(banner, sign="▲", style="$text-warning")
         volume = self.volumes.cursor_row
@@ -335,6 +363,8 @@ class FilesScreen(Screen[None]):
             volume = self.volumes.cursor_row
             locked = volume is not None and bool(volume.unlock)
             shown = [("enter", "Unlock" if locked else "Open"), (self._key("details"), "Details")]
+            if self._opener is not None:
+                shown.append(("esc", "Close"))
         else:
             shown = [("space", "Tick"), (self._key("restore-files"), "Restore")]
             for id, word in (("find-files", "Find"), ("go-to-path", "Path"), ("filter", "Filter"),
@@ -408,7 +438,13 @@ class FilesScreen(Screen[None]):
             case "help":
                 self.console_app.console_screen.commands.help()
             case "quit":
+                await self._let_go()
                 await self.console_app.action_quit()
+
+    async def _let_go(self) -> None:
+        """Nobody waits for a minute to unmount what was looked at; what is being restored goes on."""
+        with contextlib.suppress(RecoveryError):
+            await self.console_app.link.ask(wire.CloseFiles(session=self._session()), wire.Done, LETS_GO_S)
 
     def _refresh(self) -> None:
         if self._view is None:
@@ -428,7 +464,8 @@ class FilesScreen(Screen[None]):
             self._close_input()
             self.files.set_filter("")
         elif self._view is None:
-            return
+            if self._opener is not None:
+                self._close_point()
         elif self.files.filter_text:
             self.files.set_filter("")
         elif self._pattern:

@@ -15,8 +15,10 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from azure_ops import wire
 from azure_ops.actions.spec import Target, TargetKind
-from azure_ops.loose_ends import LooseEnd
+from azure_ops.errors import RecoveryError, Refused
+from azure_ops.loose_ends import Kind, LooseEnd
 from azure_ops.model import FleetItem, Job, ManagedDisk, Operation
 from widgets.ages import here, zone_name
 from widgets.key_line import KeyLine
@@ -25,7 +27,7 @@ from widgets.page import Page, PageView
 from widgets.pane import fault_line
 from widgets.table_messages import CursorMoved, Opened
 
-from ..flows import actions
+from ..flows import READ_ONLY_REASON, actions
 from ..keys import ACTION_IDS, bindings
 
 if TYPE_CHECKING:
@@ -177,8 +179,22 @@ class LooseEndsScreen(Screen[None]):
     def _end(self, end: LooseEnd) -> None:
         if end.action in ACTION_IDS:
             self.action_act(end.action)
+        elif end.kind is Kind.ACCESS_OPEN and isinstance(end.target, Operation):
+            ending = self._end_access(end.target.id)
+            self.run_worker(ending, group="end-access", exclusive=True, exit_on_error=False)
         else:
             self.console_app.tell(end.way_out or "No action of azrecover ends this.", "warning")
+
+    async def _end_access(self, id: str) -> None:
+        app = self.console_app
+        try:
+            if app.read_only:
+                raise Refused(READ_ONLY_REASON)
+            await app.link.ask(wire.EndAccess(operation_id=id), wire.Done)
+        except RecoveryError as error:
+            app.tell(str(error), "warning")
+        else:
+            app.tell("Access to the disk has ended.")
 
     def _details(self) -> None:
         from .dialog import Message

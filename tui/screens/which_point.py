@@ -27,7 +27,8 @@ from ..wording import span
 from .dialog import Dialog
 from .point_details import point_page
 
-RESTORES = ("restore-vm", "restore-disks", "menu")
+RESTORES = ("restore-vm", "restore-disks", "open-files", "menu")
+SNAPSHOTS = ("open-files",)
 FAILOVERS = ("failover", "test-failover", "menu")
 LIST_HEIGHT = "35vh"
 
@@ -145,7 +146,9 @@ def options_of(point: RecoveryPoint) -> dict[str, Option]:
 def _actions(point: RecoveryPoint) -> tuple[str, ...]:
     """Which keys can take this point."""
     if point.source is PointSource.SNAPSHOT:
-        return ()
+        return SNAPSHOTS
+    if point.secondary:
+        return tuple(id for id in RESTORES if id != "open-files")
     if point.source is PointSource.REPLICATION:
         return FAILOVERS
     return RESTORES
@@ -153,7 +156,10 @@ def _actions(point: RecoveryPoint) -> tuple[str, ...]:
 
 def _why_not(point: RecoveryPoint, keys: KeyTable) -> str:
     if point.source is PointSource.SNAPSHOT:
-        return "No key restores disk snapshots: make disks of them and attach them by hand."
+        return (
+            f"No key restores disk snapshots: open their files ({keys.shown('open-files')}), or make "
+            "disks of them and attach them by hand."
+        )
     if point.source is PointSource.REPLICATION:
         return f"A replication point is taken by a failover ({keys.shown('failover')})."
     return "A backup point is restored, not failed over to."

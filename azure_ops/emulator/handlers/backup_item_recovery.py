@@ -1,7 +1,7 @@
 """Item-level recovery: opening a recovery point for its files, the scripts that mount it, closing it again.
 
 The point says that a session is open; there is no job. The scripts are handed out with the operation's status
-in older versions of the API and by a request of their own in newer ones. They mount nothing here."""
+in older versions of the API and by a request of their own in newer ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..routing import Context, Routes
 from ..store import Event
 from ..world import World, happens
 from .backup import ITEM, ITEM_ACTION, find_item, find_point
-from .backup_item_scripts import LASTS, new_suffix, recovery_target
+from .backup_item_scripts import LASTS, close_disks, new_suffix, recovery_target
 from .backup_operations import accepted, end_operation, make_operation
 from .bodies import properties_of
 from .odata import invalid_input
@@ -83,6 +83,8 @@ def _mark(world: World, event: Event, *, opened: bool) -> None:
     if error_of_fault is None:
         point.files_open_until = world.clock.now() + LASTS if opened else None
         world.store.save(item)
+        if not opened:
+            close_disks(world, item, point)
     end_operation(world, event.payload["operation_id"], error_of_fault)
 
 
@@ -100,4 +102,4 @@ def list_scripts(ctx: Context) -> Answer:
         raise Refusal(404, "BMSUserErrorOperationNotFound", f"The operation '{name}' was not found.")
     if operation.status != "Succeeded" or not point.files_are_open(ctx.now):
         raise invalid_input("There is no active item-level recovery session for this operation.")
-    return Answer(200, recovery_target(operation, item, point))
+    return Answer(200, recovery_target(ctx, operation, item, point))
