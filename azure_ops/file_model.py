@@ -26,6 +26,8 @@ class FileVolume(Fact, frozen=True, kw_only=True):
     size: int = 0
     label: str = ""
     uuid: str = ""
+    mount: str = ""
+    """Where the machine mounted it, as one of its own file systems says."""
     reason: str = ""
     """Why it cannot be read, and what would help."""
     facts: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ TITLES = {
     WayKind.SCRIPT: "Azure's item recovery script",
 }
 SCRIPT_WHY = (
-    "the last way: it mounts the point over iSCSI, needs root on a machine of the same kind and port 3260, "
+    "it mounts the point over iSCSI, needs root on a machine of the same kind and port 3260, "
     "and Azure ends it after 12 hours"
 )
 NOT_PROMISED = "Azure may refuse to let its backup service's own snapshot be read; then take the next way"

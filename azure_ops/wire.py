@@ -166,6 +166,12 @@ class OpenFileSystem(Message, frozen=True, kw_only=True):
     volume: str
 
 
+class IdentifyVolumes(Message, frozen=True, kw_only=True):
+    """What the file systems call themselves and where they were mounted: each is opened for it."""
+
+    session: str
+
+
 class UnlockVolume(Message, frozen=True, kw_only=True):
     """Opens an encrypted volume for the rest of the session. The key is kept nowhere."""
 
@@ -292,6 +298,7 @@ Request = (
     | OpenPoint
     | EndAccess
     | OpenFileSystem
+    | IdentifyVolumes
     | UnlockVolume
     | ListFiles
     | FindFiles
@@ -471,9 +478,9 @@ class FileSystemOpened(Message, frozen=True, kw_only=True):
     system: FileSystemView
 
 
-class VolumeUnlocked(Message, frozen=True, kw_only=True):
+class VolumesTold(Message, frozen=True, kw_only=True):
     volumes: tuple[FileVolume, ...]
-    """All of the session, with what is in the unlocked one."""
+    """All of the session."""
 
 
 class FilesListed(Message, frozen=True, kw_only=True):
@@ -529,7 +536,7 @@ Result = (
     | HandoverWritten
     | FilesOpened
     | PointTold
-    | VolumeUnlocked
+    | VolumesTold
     | FileSystemOpened
     | FilesListed
     | FilesFound

@@ -23,7 +23,7 @@ STALE_AFTER_S = 120
 
 def span(seconds: float) -> str:
     """`45 s`, `3 min 20 s`, `2 h 05 min`, `3 d 4 h`."""
-    whole = max(0, int(seconds))
+    whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -99,6 +99,10 @@ class VolumeTable(KeyedTable[FileVolume]):
         )
         self._places: dict[str, int] = {}
 
+    def shows(self, volumes: tuple[FileVolume, ...]) -> bool:
+        """The same ones, whatever is said of them."""
+        return [volume.key for volume in volumes] == list(self._places)
+
     def show(self, volumes: tuple[FileVolume, ...]) -> None:
         """In the order of the disks."""
         places = {volume.key: place for place, volume in enumerate(volumes)}
@@ -196,6 +200,7 @@ VOLUME_COLUMNS: tuple[Column[FileVolume], ...] = (
     Column("kind", "WHAT", lambda volume: Cell(volume.description), None, 14, 10, 24),
     Column("size", "SIZE", lambda one: Cell(amount(one.size)), lambda one: one.size, 9, right=True),
     Column("state", "STATE", lambda volume: STATES.get(volume.state, Cell(volume.state)), None, 12),
-    Column("label", "LABEL", lambda volume: Cell(volume.label), None, 12, 8, 30, priority=1),
-    Column("why", "WHY NOT", lambda volume: Cell(volume.reason, Tone.DIM), None, 20, 10, 90, priority=2),
+    Column("mount", "MOUNTED ON", lambda volume: Cell(volume.mount), None, 10, 10, 24, priority=1),
+    Column("label", "LABEL", lambda volume: Cell(volume.label), None, 12, 8, 30, priority=2),
+    Column("why", "WHY NOT", lambda volume: Cell(volume.reason, Tone.DIM), None, 20, 10, 90, priority=3),
 )  # fmt: skip

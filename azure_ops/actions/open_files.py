@@ -77,14 +77,16 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     judged = await ways_of(context, target, chosen, found)
     possible = [way for way in judged if not way.why_not]
     point = Field(id="point", label="Recovery point", options=options, default=answer_of(chosen), leads=True)
-    way = _way_field(possible, context.answers.get("way", ""))
+    script = next((way for way in judged if way.kind is WayKind.SCRIPT), None)
+    way = _way_field(possible, script, context.answers.get("way", ""))
     fields = (point,) if way is None else (point, way)
     if way is not None and way.default == WayKind.RESTORE:
         fields = (*fields, *await _restore_fields(context, target))
-    return Form(fields=fields, checks=tuple(map(_check, (way for way in judged if way.why_not))))
+    closed = (one for one in judged if one.why_not and (one is not script or way is None))
+    return Form(fields=fields, checks=tuple(map(_check, closed)))
 
 
-def _way_field(possible: Sequence[Way], wanted: str) -> Field | None:
+def _way_field(possible: Sequence[Way], script: Way | None, wanted: str) -> Field | None:
     if not possible:
         return None
     options = tuple(
@@ -94,6 +96,7 @@ def _way_field(possible: Sequence[Way], wanted: str) -> Field | None:
     return Field(
         id="way",
         label="Way to its bytes, the cheapest first",
+        help=f"last of all {script.title}: {script.why}; {script.why_not}" if script else "",
         options=options,
         default=default,
         leads=True,
@@ -101,8 +104,7 @@ def _way_field(possible: Sequence[Way], wanted: str) -> Field | None:
 
 
 def _check(way: Way) -> Check:
-    state = CheckState.UNKNOWN if way.kind is WayKind.SCRIPT else CheckState.WARNING
-    return Check(label=way.title, state=state, detail=way.why_not, fix=way.why if state == "unknown" else "")
+    return Check(label=way.title, state=CheckState.WARNING, detail=way.why_not)
 
 
 async def _restore_fields(context: Context, target: FleetItem) -> tuple[Field, ...]:

@@ -62,8 +62,9 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
         case wire.OpenPoint():
             return await engine.files.open_point(console, request, await engine.services())
         case (
-            wire.OpenFiles() | wire.OpenFileSystem() | wire.UnlockVolume() | wire.ListFiles()
-            | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.CountFiles() | wire.CheckPlace()
+            wire.OpenFiles() | wire.OpenFileSystem() | wire.IdentifyVolumes() | wire.UnlockVolume()
+            | wire.ListFiles() | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile()
+            | wire.CountFiles() | wire.CheckPlace()
             | wire.RestoreFiles() | wire.ResumeRestore() | wire.GetRestore() | wire.ControlRestore()
             | wire.CloseFiles()
         ):  # fmt: skip

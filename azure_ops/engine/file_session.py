@@ -33,6 +33,7 @@ from ..file_restore.disks import Disk
 from ..file_restore.entries import Entry, Hit, Planned
 from ..file_restore.problems import FileRestoreError
 from ..file_restore.reader import Reader
+from .file_names import names_of
 from .file_streams import Stream
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ class FileSession:
             )
             for one in found[:MOST_VOLUMES]
         )  # fmt: skip
+
+    async def identified(self) -> tuple[FileVolume, ...]:
+        """The volumes with what their file systems call themselves, and where they were mounted."""
+        volumes = await self.volumes()
+        if self.folder is not None:
+            return volumes
+        reader = self._reader("identify")
+        try:
+            names = await names_of(reader, volumes)
+        finally:
+            await reader.close()
+            self._readers.pop("identify", None)
+        return tuple(names.get(one.key, one) for one in volumes)
 
     async def open(self, volume: str) -> FileSystemView:
         info = await self._reader("look").open(volume)

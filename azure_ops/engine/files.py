@@ -45,8 +45,8 @@ MOST_DISKS = 64
 CACHE_BYTES = 64 * 1024 * 1024
 
 FileRequest = (
-    wire.OpenFiles | wire.OpenFileSystem | wire.UnlockVolume | wire.ListFiles | wire.FindFiles
-    | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckPlace | wire.RestoreFiles
+    wire.OpenFiles | wire.OpenFileSystem | wire.IdentifyVolumes | wire.UnlockVolume | wire.ListFiles
+    | wire.FindFiles | wire.LookUpPath | wire.ReadFile | wire.CountFiles | wire.CheckPlace | wire.RestoreFiles
     | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
 
@@ -166,7 +166,7 @@ class FileSessions:
             case wire.UnlockVolume():
                 session = self._session(request.session)
                 await unlock(session, request.volume, request.secret, request.key_file)
-                return wire.VolumeUnlocked(volumes=await session.volumes())
+                return wire.VolumesTold(volumes=await session.volumes())
             case wire.CloseFiles():
                 await self._leave(request.session)
                 return wire.Done()
@@ -184,12 +184,14 @@ class FileSessions:
     async def _look(
         self,
         session: FileSession,
-        request: wire.OpenFileSystem | wire.ListFiles | wire.FindFiles | wire.LookUpPath | wire.ReadFile
-        | wire.CountFiles,
+        request: wire.OpenFileSystem | wire.IdentifyVolumes | wire.ListFiles | wire.FindFiles
+        | wire.LookUpPath | wire.ReadFile | wire.CountFiles,
     ) -> wire.Result:  # fmt: skip
         match request:
             case wire.OpenFileSystem():
                 return wire.FileSystemOpened(system=await session.open(request.volume))
+            case wire.IdentifyVolumes():
+                return wire.VolumesTold(volumes=await session.identified())
             case wire.ListFiles():
                 entries, problem, more = await session.list(request.volume, request.directory, request.more)
                 return wire.FilesListed(entries=entries, problem=problem, more=more)

@@ -112,11 +112,13 @@ class ArchiveOutput(Output):
         self._growing = threading.Lock()
 
     def close(self) -> None:
-        super().close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        self._folder.close()
+        try:
+            super().close()
+        finally:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+            self._folder.close()
 
     def source_is_living(self) -> None:
         # A file that has changed or gone since would stay in the archive beside its new version.

@@ -124,7 +124,7 @@ class Extraction:
     def _opened(self, file_system: str) -> Output:
         job = {
             "volume": self._volume,
-            "of": [disk.source.name for disk in self._disks],
+            "of": [disk.source.name for disk in self._disks if not disk.inside],
             "file_system": file_system,
             "disks": [disk.size for disk in self._disks if not disk.inside],
             "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],

@@ -50,8 +50,10 @@ class FolderOutput(Output):
         self._name = name.encode()
 
     def close(self) -> None:
-        super().close()
-        self._destination.close()
+        try:
+            super().close()
+        finally:
+            self._destination.close()
 
     def make_directory(self, parts: Parts) -> Parts:
         return self._destination.make_directory(parts, self.options.conflict)

@@ -87,8 +87,10 @@ class RemoteOutput(Output):
         self._line.end_within(_ENDS_WITHIN_S)
 
     def close(self) -> None:
-        super().close()
-        self._line.close()
+        try:
+            super().close()
+        finally:
+            self._line.close()
 
     def _path(self, parts: Parts) -> bytes:
         return b"/".join((self._root.rstrip(b"/"), *parts))

@@ -20,7 +20,7 @@ from azure_ops.file_places import Place
 from azure_ops.file_ways import READ_DISK, WayKind
 from azure_ops.loose_ends.kinds import Kind
 from azure_ops.loose_ends.work import of_operations
-from azure_ops.model import CheckState, FleetItem, Phase
+from azure_ops.model import FleetItem, Phase
 
 from ..support import READER_CLIENT_ID
 from .engine_world import EngineWorld, Told, kill
@@ -140,7 +140,8 @@ async def test_from_the_backups_own_snapshot_to_a_file(world: EngineWorld, tmp_p
     way = prepared.form.fields[1]
     assert [option.value for option in way.options] == [WayKind.RESTORE_POINT, WayKind.RESTORE]
     assert "Azure may refuse" in way.options[0].note
-    assert [check.state for check in prepared.checks] == [CheckState.UNKNOWN]
+    assert prepared.checks == ()
+    assert "Files by recovery script" in way.help
 
     request = await opening(console, vm)
     assert posts(world, "beginGetAccess") == []
@@ -149,6 +150,12 @@ async def test_from_the_backups_own_snapshot_to_a_file(world: EngineWorld, tmp_p
     assert session.notes[0].startswith("file-system-consistent")
     assert len(posts(world, "beginGetAccess")) == 1
     assert accesses(console) == [Phase.RUNNING]
+    named = await meanwhile(world, console.call(wire.IdentifyVolumes(session=session.id)))
+    assert isinstance(named, wire.VolumesTold)
+    assert {(one.label, one.mount) for one in named.volumes if one.state == "readable"} == {
+        ("cloudimg-rootfs", "/"),
+        ("UEFI", "/boot/efi"),
+    }
     assert await restored(console, session, FSTAB, tmp_path, world) is RestoreState.DONE
     assert digest_of(tmp_path / "etc/fstab") in digests("ubuntu", "etc/fstab")
 

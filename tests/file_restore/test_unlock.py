@@ -52,9 +52,9 @@ Image = Callable[[str], Path]
 needs_cryptsetup = pytest.mark.skipif(not shutil.which("cryptsetup"), reason="cryptsetup is not installed")
 
 
-async def unlock(console: Told, session: FileSession, volume: str, **key: Any) -> wire.VolumeUnlocked:  # noqa: F811
+async def unlock(console: Told, session: FileSession, volume: str, **key: Any) -> wire.VolumesTold:  # noqa: F811
     answer = await console.call(wire.UnlockVolume(session=session.id, volume=volume, **key))
-    assert isinstance(answer, wire.VolumeUnlocked)
+    assert isinstance(answer, wire.VolumesTold)
     return answer
 
 

@@ -159,7 +159,7 @@ def refusal_page(refused: tuple[str, ...], checks: tuple[Check, ...]) -> Page:
     for reason in refused:
         page.bullet(reason, sign="✖ not possible:", style="bold $text-error")
     if checks:
-        page.heading("Checked just now")
+        page.heading("Checked when this was opened")
         check_lines(page, _briefly(checks))
     return page
 

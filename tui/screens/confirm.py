@@ -72,7 +72,7 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
         page.bullet(consequence)
     others = tuple(check for check in plan.checks if check.state is not CheckState.FAILED)
     if others:
-        page.heading("Checked just now")
+        page.heading("Checked when this was opened")
         check_lines(page, others)
     if plan.requests:
         page.heading("What is sent")

@@ -136,6 +136,7 @@ class FilesScreen(Screen[None]):
             if readable:
                 self.volumes.set_cursor(max(readable, key=lambda one: one.size).key)
         self._show()
+        self._identify()
         if first and [one.description for one in opened.volumes] == ["folder"]:
             self._work(self._enter_volume(opened.volumes[0].key), "list")
         restore = opened.restore
@@ -157,6 +158,16 @@ class FilesScreen(Screen[None]):
         self._reading = what
         self._show()
 
+    def _identify(self) -> None:
+        """Names and places come when they come; until then the volumes are told apart by their numbers."""
+        self._work(self._told_names(), "identify")
+
+    async def _told_names(self) -> None:
+        request = wire.IdentifyVolumes(session=self._session())
+        told = await self.console_app.link.ask(request, wire.VolumesTold, 120)
+        if self.volumes.shows(told.volumes):
+            self.volumes.show(told.volumes)
+
     def _close_point(self) -> None:
         """What is being restored goes on; then the engine ends access to the disks."""
         if self.session is not None:
@@ -172,6 +183,7 @@ class FilesScreen(Screen[None]):
                 return
             self._problem = ""
             self.volumes.show(volumes)
+            self._identify()
             inside = [one for one in volumes if one.parent == volume.key]
             if inside:
                 self.volumes.set_cursor(inside[0].key)

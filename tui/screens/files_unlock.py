@@ -102,7 +102,7 @@ class UnlockForm(Dialog[tuple[FileVolume, ...]]):
 
     async def _unlock(self, request: wire.UnlockVolume) -> None:
         try:
-            answer = await self._console_app.link.ask(request, wire.VolumeUnlocked, WITHIN_S)
+            answer = await self._console_app.link.ask(request, wire.VolumesTold, WITHIN_S)
         except RecoveryError as error:
             self._working = False
             self._say(str(error))
