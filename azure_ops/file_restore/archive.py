@@ -20,7 +20,7 @@ from typing import Any, Literal
 from .destination import Destination, shown
 from .entries import BYTES, Planned
 from .folder_output import why_not_linked
-from .ledger import Ledger
+from .ledger import WHOLE, Ledger
 from .member import Format, Layout, Member, mode_of
 from .problems import FileRestoreError
 from .reports import Options, Report
@@ -51,12 +51,15 @@ class Archive:
         folder = Destination(self.path.parent)
         wanted = (os.fsencode(self.path.name),)
         try:
-            if options.conflict == "skip" and folder.status(wanted) is not None:
-                raise FileRestoreError(f"{self.path} is there already.", "Choose another name.")
             part = (b".azrecover-%s.part" % name.encode(),)
+            state = (b".azrecover-%s.state" % name.encode(),)
+            taken = options.conflict == "skip" and folder.status(wanted) is not None
+            if taken and folder.status(state) is None:
+                raise FileRestoreError(f"{self.path} is there already.", "Choose another name.")
+            ledger = Ledger(self.path.parent, name, job, self.path.name)
+            _take_back(folder, part, ledger)
             descriptor = folder.open_part(part, wanted)
             try:
-                ledger = Ledger(self.path.parent, name, job, self.path.name)
                 if not os.fstat(descriptor).st_size:
                     # The part that it speaks of is gone.
                     ledger.know_nothing()
@@ -69,6 +72,17 @@ class Archive:
         except BaseException:
             folder.close()
             raise
+
+
+def _take_back(folder: Destination, part: Parts, ledger: Ledger) -> None:
+    """A run that was killed behind the archive's name is gone on with in the same file."""
+    intended = ledger.intended.get(WHOLE)
+    if intended is None or folder.status(part) is not None:
+        return
+    made, number, size = intended
+    status = folder.status((os.fsencode(made),))
+    if status is not None and (str(status.st_ino), status.st_size) == (number, size):
+        os.rename(folder.folder / made, folder.folder / os.fsdecode(part[0]))
 
 
 @dataclass
@@ -325,7 +339,12 @@ class ArchiveOutput(Output):
         conflict = self.options.conflict
         if conflict == "skip":
             conflict = "keep both"
-        made = self._folder.place(self._part, self._wanted, conflict)
+        status = os.fstat(self._descriptor)
+
+        def tell(placed: Parts) -> None:
+            self.ledger.intend(WHOLE, b"/".join(placed), str(status.st_ino), status.st_size)
+
+        made = self._folder.place(self._part, self._wanted, conflict, intend=tell, note=tell)
         assert made is not None
         self.report.made = self._folder.folder / os.fsdecode(made[-1])
         for note in self._form.notes():

@@ -13,10 +13,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .destination import cannot_write, safe_parts
+from .destination import NameChoices, cannot_write, safe_parts
 from .disks import Disk
 from .entries import BYTES, READER, ZEROS, Entry, Planned, Run
 from .folder_output import Folder
@@ -33,6 +34,7 @@ WAVE_RUNS = 200_000
 _DECODED_AT_ONCE = 1 << 20
 _NEWS_S = 0.1
 _FINISHED_AT_ONCE = 256
+_NAMES_TRIED = 1000
 
 
 @dataclass
@@ -236,9 +238,15 @@ class Extraction:
         target = Target(number, parts, item)
         output.reserve(target)
         done = ledger.done.get(number)
+        if done is None and (intended := ledger.intended.get(number)) is not None:
+            path, digest, _ = intended
+            there = tuple(os.fsencode(path).split(b"/"))
+            if _is_choice(there, parts) and output.has_name(target, there, digest):
+                ledger.finished(number, os.fsencode(path), digest, entry.size)
+                done = ledger.done[number]
         if done is not None:
             there = tuple(os.fsencode(done[0]).split(b"/"))
-            if output.is_there(target, there, done[1]):
+            if _is_choice(there, parts) and output.is_there(target, there, done[1]):
                 self._first_of[entry.id] = there
                 self._report.resumed += 1
                 self._count_done(entry.size)
@@ -401,6 +409,12 @@ class Extraction:
             output.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
             output.directory(parts, path, item)
+
+
+def _is_choice(there: tuple[bytes, ...], parts: tuple[bytes, ...]) -> bool:
+    """A file of this name may have been put there. In a living folder numbers name other files later."""
+    names = islice(NameChoices(parts[-1]), _NAMES_TRIED)
+    return there[:-1] == parts[:-1] and there[-1] in names
 
 
 def _version(entry: Entry) -> tuple[int, int, int]:

@@ -66,19 +66,30 @@ class FolderOutput(Output):
         return ours is not None and theirs is not None and os.path.samestat(ours, theirs)
 
     def is_there(self, target: Target, path: Parts, digest: str) -> bool:
-        entry, status = target.item.entry, self._destination.status(path)
-        if status is None or status.st_size != entry.size or status.st_mtime_ns != entry.modified_ns:
+        if not self._looks_like(target, path):
             return False
-        if not self.ledger.doubtful:
-            return True
+        if self.ledger.doubtful and not self._has_hash(target, path, digest):
+            self._destination.remove(path)
+            return False
+        # A run that was killed behind the name has left the part.
+        self._destination.remove(self._part(target))
+        return True
+
+    def has_name(self, target: Target, path: Parts, digest: str) -> bool:
+        if self._destination.status(self._part(target)) is not None and not digest:
+            return False
+        return self._looks_like(target, path) and (not digest or self._has_hash(target, path, digest))
+
+    def _looks_like(self, target: Target, path: Parts) -> bool:
+        entry, status = target.item.entry, self._destination.status(path)
+        return status is not None and status.st_size == entry.size and status.st_mtime_ns == entry.modified_ns
+
+    def _has_hash(self, target: Target, path: Parts, digest: str) -> bool:
         descriptor = self._destination.open_file(path)
         try:
-            if Hash().rest(_read(descriptor), entry.size) == digest:
-                return True
+            return Hash().rest(_read(descriptor), target.item.entry.size) == digest
         finally:
             os.close(descriptor)
-        self._destination.remove(path)
-        return False
 
     def _part(self, target: Target) -> Parts:
         return (*target.parts[:-1], b".azrecover-%s-%d.part" % (self._name, target.number))
@@ -117,11 +128,20 @@ class FolderOutput(Output):
             os.close(descriptor)
         with self._lock:
             conflict = self._conflict(target.parts)
-            target.placed = self._destination.place(self._part(target), target.parts, conflict)
+            target.placed = self._destination.place(
+                self._part(target),
+                target.parts,
+                conflict,
+                intend=lambda placed: self.ledger.intend(
+                    target.number, b"/".join(placed), target.digest, entry.size
+                ),
+                note=lambda placed: self.ledger.finished(
+                    target.number, b"/".join(placed), target.digest, entry.size
+                ),
+            )
             target.unsaved = []
             if target.placed is not None:
                 self._is_named(target.placed)
-                self.ledger.finished(target.number, b"/".join(target.placed), target.digest, entry.size)
 
     def discard(self, target: Target) -> None:
         with self._lock:
@@ -156,7 +176,8 @@ class FolderOutput(Output):
         finally:
             os.close(source)
             os.close(descriptor)
-        if self._destination.place(part, parts, self._conflict(parts)) is None:
+        placed = self._destination.place(part, parts, self._conflict(parts), intend=_nothing, note=_nothing)
+        if placed is None:
             self.report.skipped += 1
             return True
         self.report.links += 1
@@ -208,6 +229,10 @@ def why_not_linked(item: Planned, options: Options) -> str:
     if leaves(item.path, target) and not options.outside_links:
         return f"link not made, it leads outside: {shown(target)}"
     return ""
+
+
+def _nothing(placed: Parts) -> None:
+    """A link's copy is made again by a later run, as links are."""
 
 
 def _read(descriptor: int) -> Read:

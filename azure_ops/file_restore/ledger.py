@@ -12,6 +12,7 @@ from typing import Any
 from .problems import FileRestoreError
 
 _BATCH = 64
+WHOLE = -1
 
 
 class Ledger:
@@ -24,6 +25,9 @@ class Ledger:
         self.losses = folder / f"{beside or f'azrecover-{name}'}.not-carried.txt"
         self.done: dict[int, tuple[str, str, int]] = {}
         """Number in the plan → path, SHA-256, size."""
+        self.intended: dict[int, tuple[str, str, int]] = {}
+        """The same of files that were about to get their names; under WHOLE the one file that is made, with
+        its number on the disk in place of a hash."""
         self.ranges: dict[int, list[tuple[int, int]]] = {}
         """Number in the plan → what of an unfinished file is written."""
         self.proofs: dict[int, dict[tuple[int, int], str]] = {}
@@ -73,6 +77,9 @@ class Ledger:
                         self.ranges.pop(int(line["done"]), None)
                         if "at" in line:
                             self.places[int(line["done"])] = int(line["at"])
+                    elif "intent" in line:
+                        named = (str(line["path"]), str(line["sha256"]), int(line["size"]))
+                        self.intended[int(line["intent"])] = named
                     elif "again" in line:
                         self.ranges.pop(int(line["again"]), None)
                         self.proofs.pop(int(line["again"]), None)
@@ -86,6 +93,11 @@ class Ledger:
                     # Cut by the end of the run before; what it said is done again.
                     continue
         return True
+
+    def intend(self, number: int, path: bytes, digest: str, size: int) -> None:
+        """Before a rename: a run that is killed behind it could not tell that the file has its name."""
+        self._line({"intent": number, "path": os.fsdecode(path), "sha256": digest, "size": size})
+        self.flush()
 
     def finished(self, number: int, path: bytes, digest: str, size: int, at: int = -1) -> None:
         self.done[number] = (os.fsdecode(path), digest, size)
@@ -142,7 +154,7 @@ class Ledger:
         os.unlink(self.path)
 
     def know_nothing(self) -> None:
-        for known in (self.done, self.ranges, self.proofs, self.places):
+        for known in (self.done, self.intended, self.ranges, self.proofs, self.places):
             known.clear()
 
     def begins_anew(self, number: int) -> None:

@@ -117,6 +117,19 @@ class RemoteOutput(Output):
         status = self._line.status(self._path(path))
         return status is not None and _looks_like(status, target)
 
+    def has_name(self, target: Target, path: Parts, digest: str) -> bool:
+        target.digest = digest
+        try:
+            status = self._line.status(self._path(path))
+            return status is not None and self._is_it(path, status, target)
+        finally:
+            target.digest = ""
+
+    def _intend(self, placed: Parts, target: Target) -> None:
+        with self._lock:
+            size = target.item.entry.size
+            self.ledger.intend(target.number, b"/".join(placed), target.digest, size)
+
     def _part(self, target: Target) -> bytes:
         return self._path((*target.parts[:-1], b".azrecover-%s-%d.part" % (self._name, target.number)))
 
@@ -217,12 +230,14 @@ class RemoteOutput(Output):
         if conflict == "overwrite":
             existing = self._line.status(wanted)
             if existing is None or not existing.is_directory:
+                self._intend(target.parts, target)
                 self._line.replace(part, wanted)
                 return target.parts
         for name in NameChoices(target.parts[-1]):
             placed = (*target.parts[:-1], name)
             existing = self._line.status(self._path(placed))
             if existing is None:
+                self._intend(placed, target)
                 self._line.rename(part, self._path(placed))
                 return placed
             if self._is_it(placed, existing, target):

@@ -158,6 +158,10 @@ class Output:
         """What an earlier run has written of it is not of this version."""
         raise NotImplementedError
 
+    def has_name(self, target: Target, path: Parts, digest: str) -> bool:
+        """An earlier run was killed when it gave the file this name, and it has got it."""
+        return False
+
     def put(self, target: Target, parts: list[tuple[int, memoryview]]) -> None:
         """Writes bytes of a file where they belong."""
         raise NotImplementedError
