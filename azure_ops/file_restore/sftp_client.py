@@ -149,7 +149,11 @@ class Sftp:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._listening.join(2)
+        for thread, pipe in ((self._listening, self._process.stderr), (self._reading, self._process.stdout)):
+            thread.join(2)
+            # A jump host's process may hold the other end; the pipe is then its thread's.
+            if pipe is not None and not thread.is_alive():
+                pipe.close()
 
     # the line
 

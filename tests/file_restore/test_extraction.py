@@ -377,7 +377,14 @@ def test_killed_between_getting_its_name_and_losing_the_other(tmp_path: Path, co
     os.close(descriptor)
     os.link(tmp_path / ".part", tmp_path / "file")
     os.close(there.open_part((b".part",), (b"file",)))
-    assert there.place((b".part",), (b"file",), conflict) == (b"file",)
+    noted = []
+
+    def note(placed: tuple[bytes, ...]) -> None:
+        noted.append((placed, (tmp_path / ".part").exists()))
+
+    placed = there.place((b".part",), (b"file",), conflict, intend=lambda placed: None, note=note)
+    assert placed == (b"file",)
+    assert noted == [((b"file",), True)]
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
     (tmp_path / "elsewhere").write_bytes(b"somebody's")
