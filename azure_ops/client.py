@@ -35,6 +35,15 @@ OnState = Callable[[str, str], None]
 Attached = tuple[asyncio.StreamReader, wire.Welcome]
 
 
+def only_engine() -> CloudSettings | None:
+    """Of the one engine of this user that runs and talks to an Azure; None when none or several do."""
+    from .engine.commands import running
+
+    found = [CloudSettings.from_argv(one.argv) for one in running(CloudSettings()).values() if one.argv]
+    talking = [one for one in found if not one.is_local]
+    return talking[0] if len(talking) == 1 else None
+
+
 def program_version() -> str:
     return VERSION
 

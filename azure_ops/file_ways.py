@@ -173,7 +173,7 @@ def _restore(point: RecoveryPoint, times: Iterable[RestoreTime]) -> Way:
     elif not tier:
         reason = "no tier holds the point any more"
     elif tier == meaning.ARCHIVE:
-        reason = "the point is in the archive tier: it has to be rehydrated first"
+        reason = "the point is in the archive tier: restore its disks (D), which rehydrates it"
     usual = meaning.usual_s(times, RESTORE_DISKS, tier)
     recorded_s, words = meaning.RECORDED.get(tier, (0.0, ""))
     if usual is not None:

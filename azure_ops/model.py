@@ -93,6 +93,10 @@ class Replication(Fact, frozen=True, kw_only=True):
     vault_id: str
     primary_region: str = ""
     recovery_region: str = ""
+    initial_primary_region: str = ""
+    """Where it ran when it was set up; a re-protect does not change that."""
+    original_disk_id: str = ""
+    """A disk that a re-protect left behind and now compares with; empty when none runs."""
     policy_name: str = ""
     protection_state: str = ""
     protection_state_text: str = ""
@@ -519,6 +523,12 @@ class Plan(Fact, frozen=True, kw_only=True):
     amend: bool = False
     """It is refused for what was answered in the form: other answers may do."""
     made_at: datetime | None = None
+    leave: str = "Cancel"
+    """On the button that does nothing."""
+    go: str = "Go ahead"
+    """On the button that confirms."""
+    subscriptions: dict[str, str] = {}
+    """Names of those in the paths of `requests`, by id in lower case, as far as they are known."""
 
 
 class SourceState(Fact, frozen=True, kw_only=True):

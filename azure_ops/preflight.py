@@ -87,9 +87,19 @@ def changes(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> lis
     ]
 
 
+def holding(key: str, operations: Iterable[Operation]) -> list[Operation]:
+    """Ours that work on this target: until they end no other one may act on it."""
+    return [op for op in operations if op.target_key == key and not op.phase.ended]
+
+
+def busy_line(operation: Operation) -> str:
+    who = operation.confirmed_by or "somebody"
+    return f"{operation.title}, started by {who} at {operation.created_at:%H:%M:%S} UTC"
+
+
 def running_checks(item: FleetItem, jobs: Iterable[Job], operations: Iterable[Operation]) -> list[Check]:
     """Who else works on this VM."""
-    ours = [op for op in operations if op.target_key == item.key and not op.phase.ended]
+    ours = holding(item.key, operations)
     known = {op.job_id.lower() for op in ours}
     others = [
         job
@@ -100,7 +110,7 @@ def running_checks(item: FleetItem, jobs: Iterable[Job], operations: Iterable[Op
         Check(
             label="Nothing else of ours runs on it",
             state=CheckState.FAILED,
-            detail=f"{op.title}, started by {op.confirmed_by or 'somebody'} at {op.created_at:%H:%M:%S} UTC",
+            detail=busy_line(op),
             fix="Wait for its end, or look at it in the operations pane.",
         )
         for op in ours
@@ -119,7 +129,7 @@ def running_checks(item: FleetItem, jobs: Iterable[Job], operations: Iterable[Op
 
 def held_checks(key: str, operations: Iterable[Operation]) -> list[Check]:
     """Who else works on a vault, or makes something in a subscription."""
-    ours = [op for op in operations if op.target_key == key and not op.phase.ended]
+    ours = holding(key, operations)
     return [
         Check(
             label="Nothing else of ours runs on it",
@@ -271,6 +281,7 @@ def permission_check(missing: Iterable[str], scope_name: str) -> Check:
 
 
 _ROLES = (
+    ("/replicationprotecteditems/remove/", "Site Recovery Contributor"),
     ("/replication", "Site Recovery Operator"),
     ("/protecteditems/delete", "Backup Contributor"),
     ("microsoft.recoveryservices/", "Backup Operator"),

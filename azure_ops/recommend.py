@@ -36,6 +36,8 @@ ARCHIVE_MIN = DAY_MIN
 BY_HAND_MIN = 240.0
 """No key makes a machine of snapshots: disks are made and attached by hand."""
 SOON = timedelta(hours=24)
+FURTHER_BACK = timedelta(days=1)
+"""Between points that differ in nothing but their age; less is no other choice."""
 SNAPSHOTS_TOGETHER = timedelta(minutes=10)
 """Snapshots of several disks taken within this time belong together."""
 
@@ -261,13 +263,26 @@ def _alternatives(best: _Weighed, rest: Sequence[_Weighed]) -> list[tuple[_Weigh
     offer(_least(one for one in rest if one.candidate.point.source is not point.source), "another way back")
     offer(_least(one for one in rest if one.candidate.point.secondary != point.secondary), "another region")
     for why in ("further back, should the trouble have begun earlier", "further back still"):
-        taken = [point, *(one.candidate.point for one, _ in found)]
-        offer(_least(one for one in rest if _is_older(one, point) and one.candidate.point not in taken), why)
+        taken = [best, *(one for one, _ in found)]
+        offer(_least(one for one in rest if _is_older(one, point) and _is_apart(one, taken)), why)
     return found
 
 
 def _is_older(one: _Weighed, point: RecoveryPoint) -> bool:
     return one.candidate.point.taken_at < point.taken_at
+
+
+def _is_apart(one: _Weighed, taken: Iterable[_Weighed]) -> bool:
+    """Nobody gains by a point like another one that was taken a few minutes after it."""
+    return all(
+        _kind(one) != _kind(other)
+        or abs(one.candidate.point.taken_at - other.candidate.point.taken_at) >= FURTHER_BACK
+        for other in taken
+    )
+
+
+def _kind(one: _Weighed) -> tuple[str, str]:
+    return one.candidate.way, meaning.consistency_of(one.candidate.point.consistency)
 
 
 def _nearest(weighed: Sequence[_Weighed]) -> _Weighed | None:
@@ -361,7 +376,7 @@ def _losses(candidate: _Candidate, incident_at: datetime, disks: Sequence[Disk],
     if meaning.snapshot_only(point):
         found.append("only its snapshot holds it, for the policy's instant-restore days")
     if candidate.way == meaning.ARCHIVE:
-        found.append("it is in the archive: it must be rehydrated first, which no key here does")
+        found.append("it is in the archive: a restore rehydrates it first, up to 15 hours")
     if point.source is PointSource.REPLICATION:
         found.append("a failover stops replication; its commit deletes all other replication points")
     if point.source is PointSource.SNAPSHOT:

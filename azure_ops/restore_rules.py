@@ -46,6 +46,15 @@ class VaultRestores(Fact, frozen=True, kw_only=True):
     """Principals by the ids of its user-assigned identities."""
 
 
+class Rehydration(Fact, frozen=True, kw_only=True):
+    """How a point is brought back from the archive to be restored."""
+
+    priority: str
+    """`Standard` or `High`."""
+    days: int
+    """How long it then stays readable."""
+
+
 class Order(Fact, frozen=True, kw_only=True):
     """One restore as it was asked for."""
 
@@ -64,6 +73,8 @@ class Order(Fact, frozen=True, kw_only=True):
     """`system`, or the id of a user-assigned identity; empty: the service's own access."""
     vm_id: str = ""
     subnet: str = ""
+    rehydration: Rehydration | None = None
+    """Only for a point that is in the archive tier alone."""
 
 
 SYSTEM = "system"
@@ -100,6 +111,14 @@ class Case(msgspec.Struct, frozen=True):
         return tiers_of(self.found.point) == [ARCHIVE] and not in_vault(self.found.point)
 
     @property
+    def snapshot_only(self) -> bool:
+        return not in_vault(self.found.point) and not self.archived_only
+
+    @property
+    def at_home(self) -> bool:
+        return not (self.other_region or self.other_subscription)
+
+    @property
     def missing_luns(self) -> list[int]:
         if not self.found.disks:
             return []
@@ -128,7 +147,14 @@ CANNOT: tuple[Rule, ...] = (
         "the point is of a confidential VM: it needs a disk encryption set, not asked for here",
     ),
     (lambda case: not tiers_of(case.found.point), "no tier holds the point any more"),
-    (lambda case: case.archived_only, "the point is in the archive tier alone: rehydrate it first"),
+    (
+        lambda case: case.archived_only and not case.at_home,
+        "the point is in the archive tier alone: a restore in its own region and subscription rehydrates it",
+    ),
+    (
+        lambda case: case.archived_only and case.at_home and case.order.rehydration is None,
+        "the point is in the archive tier alone: choose how to rehydrate it",
+    ),
     (
         lambda case: case.missing_luns,
         lambda case: f"the point has no disk at LUN {', '.join(map(str, case.missing_luns))}; it has "
@@ -156,7 +182,7 @@ CANNOT: tuple[Rule, ...] = (
         "restores into another subscription are off in this vault",
     ),
     (
-        lambda case: case.other_subscription and not in_vault(case.found.point),
+        lambda case: case.other_subscription and case.snapshot_only,
         "the point is in the snapshot tier alone, and those are not restored into another subscription",
     ),
     (
@@ -168,7 +194,7 @@ CANNOT: tuple[Rule, ...] = (
         "another zone needs a vault with zone-redundant storage",
     ),
     (
-        lambda case: case.other_zone and not in_vault(case.found.point),
+        lambda case: case.other_zone and case.snapshot_only,
         "the point is in the snapshot tier alone, and those are not restored into another zone",
     ),
 )  # fmt: skip
@@ -181,9 +207,20 @@ def reasons(case: Case) -> tuple[str, ...]:
     )
 
 
+REHYDRATION = {
+    "Standard": "It is rehydrated from the archive first, which may take up to 15 hours, as documented.",
+    "High": "It is rehydrated from the archive first, within about an hour for little data and longer for "
+    "much, as documented; this priority costs more.",
+}
+DAYS_KEPT = (10, 15, 20, 30)
+"""Azure takes 10 to 30."""
+
+
 def duration(case: Case) -> str:
     """What was measured on small VMs; which option costs the time is told where there is one."""
     order = case.order
+    if case.archived_only and order.rehydration is not None:
+        return f"{REHYDRATION[order.rehydration.priority]} Then it is copied from the vault, as usual."
     if case.other_region:
         return "It is copied in the other region, which took 19 to 55 minutes where it was measured."
     if order.kind == REPLACE:
@@ -208,8 +245,9 @@ def duration(case: Case) -> str:
 def request_of(case: Case, source_id: str, guard_request: str = "") -> dict[str, Any]:
     """The restore request as recorded, without the envelope."""
     order = case.order
+    rehydrates = case.archived_only and order.rehydration is not None
     body: dict[str, Any] = {
-        "objectType": "IaasVMRestoreRequest",
+        "objectType": f"IaasVMRestore{'WithRehydration' if rehydrates else ''}Request",
         "recoveryPointId": case.found.point.name,
         "recoveryType": order.kind,
         "sourceResourceId": source_id,
@@ -227,6 +265,11 @@ def request_of(case: Case, source_id: str, guard_request: str = "") -> dict[str,
         body["restoreDiskLunList"] = list(order.luns)
     if order.zone != AS_IN_POINT:
         body["zones"] = [order.zone]
+    if order.rehydration is not None and rehydrates:
+        body["recoveryPointRehydrationInfo"] = {
+            "rehydrationRetentionDuration": f"P{order.rehydration.days}D",
+            "rehydrationPriority": order.rehydration.priority,
+        }
     body |= _access(order)
     body |= {"region": order.region, "createNewCloudService": False, "originalStorageAccountOption": False}
     if guard_request:

@@ -156,9 +156,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             _fail(f"'azrecover {command}' needs one of: {COMMANDS[command].partition(': ')[2]}")
         return _become(command, [*rest, *settings.to_argv()])
     if command == "handover":
+        from azure_ops.cloud import CloudSettings
+
         from .handover import main as handover
 
-        return handover(settings, _key_table(config), rest)
+        nothing_said = settings.key == CloudSettings().key and not (options.cloud or options.subscription)
+        return handover(settings, _key_table(config), rest, any_cloud=nothing_said)
     if command == "files":
         return _open_files(rest, config, settings.read_only)
     if command == "doctor":

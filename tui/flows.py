@@ -62,7 +62,15 @@ class Flows:
         """The reason in one line, empty when it may be tried; the one place that knows read-only mode."""
         if action.risk > Risk.LOOK and self._app.read_only:
             return READ_ONLY_REASON
-        return self._unread(action, target) or action.why_not(target) or ""
+        return self._unread(action, target) or action.why_not(target) or self._busy(action, target)
+
+    def _busy(self, action: Action, target: Target) -> str:
+        """What holds the target; the engine refuses by the same rule. Reading files holds nothing."""
+        from azure_ops.actions.spec import key_of
+        from azure_ops.preflight import holding
+
+        running = [] if action.opens else holding(key_of(target), self._app.state.operations.values())
+        return f"busy: {visible(running[0].title)} runs" if running else ""
 
     def _unread(self, action: Action, target: Target) -> str:
         """A part of the row that nobody has read yet is not a part that it lacks."""
@@ -167,7 +175,7 @@ class Flows:
         from .screens.confirm import ConfirmPlan
         from .screens.files import FilesScreen
 
-        if await self._app.push_screen_wait(ConfirmPlan(plan)) is None:
+        if await self._app.push_screen_wait(ConfirmPlan(plan, (), self._exact)) is None:
             return False
         if self._app.read_only:
             raise Refused(READ_ONLY_REASON, "Start without --read-only and without read_only in config.toml.")
@@ -262,13 +270,18 @@ class Flows:
         page = refusal_page(told.refused, told.checks)
         await self._app.push_screen_wait(Message(title, page, tone="-warning"))
 
+    @property
+    def _exact(self) -> str:
+        return self._app.keys.shown("exact-path")
+
     async def _confirm(self, plan: Plan) -> tuple[str, ...]:
         """Ids of the started operations, none when the user went back."""
         from .screens.confirm import ConfirmPlan
 
         changes: tuple[str, ...] = ()
         while True:
-            consent: Consent | None = await self._app.push_screen_wait(ConfirmPlan(plan, changes))
+            shown = ConfirmPlan(plan, changes, self._exact)
+            consent: Consent | None = await self._app.push_screen_wait(shown)
             if consent is None:
                 return ()
             answer = await self._send(plan, consent)

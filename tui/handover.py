@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from azure_ops import wire
-from azure_ops.client import EngineClient
+from azure_ops.client import EngineClient, only_engine
 from azure_ops.errors import EngineUnavailable, RecoveryError
 
 from .keys import ACTION_IDS
@@ -26,7 +26,10 @@ READ_WITHIN_S = 180.0
 """A large fleet that nobody has read yet waits for Resource Graph's quota."""
 
 
-def main(settings: CloudSettings, keys: KeyTable, arguments: Sequence[str]) -> int:
+def main(
+    settings: CloudSettings, keys: KeyTable, arguments: Sequence[str], *, any_cloud: bool = False
+) -> int:
+    """`any_cloud`: none was named, so that the only engine that runs is meant, whatever its cloud."""
     parser = argparse.ArgumentParser(
         prog="azrecover handover",
         description="What is running, what ended, what is open: for the next shift.",
@@ -36,6 +39,9 @@ def main(settings: CloudSettings, keys: KeyTable, arguments: Sequence[str]) -> i
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # into `head`, as other tools
     shown = {id: key for id in ACTION_IDS if (key := keys.shown(id))}
     try:
+        if any_cloud and (meant := only_engine()) is not None and meant.key != settings.key:
+            settings = meant
+            print(f"Of the only engine that runs, for {meant.endpoint}", file=sys.stderr)
         written = asyncio.run(_ask(settings, wire.WriteHandover(keys=shown)))
     except RecoveryError as problem:
         line = "".join(letter if letter.isprintable() else "·" for letter in str(problem))

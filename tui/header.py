@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 FIRST_IN_FOOTER = (
     "cancel-job",
-    "clean-up-test-failover", "commit-failover", "test-failover", "failover", "backup-now", "snapshot-disks",
+    "clean-up-test-failover", "commit-failover", "re-protect", "test-failover", "failover",
+    "backup-now", "snapshot-disks",
 )  # fmt: skip
 ACTIONS_IN_FOOTER = 4
 MARKS_ASKED = 20

@@ -31,6 +31,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 MOVE, LOOK, ACT, TOOL = "Moving about", "Looking", "Acting (always through a plan)", "The console"
+PLAN = "In a plan"
 FILES = "Files of a disk (I, or azrecover files IMAGE)"
 
 TABLE: tuple[Key, ...] = (
@@ -72,10 +73,14 @@ TABLE: tuple[Key, ...] = (
     Key("clean-up-test-failover", ("T",), "Tear the test failover down", ACT, "TearDown"),
     Key("failover", ("O",), "Fail over", ACT, "Failover"),
     Key("commit-failover", ("C",), "Commit the failover", ACT, "Commit"),
+    Key("change-point", (), "Change the point of a failover that is not committed", ACT),
+    Key("re-protect", ("R",), "Re-protect what was failed over: replicate it back", ACT, "Reprotect"),
+    Key("disable-replication", (), "Disable replication, delete its points", ACT),
     Key("restore-disks", ("D",), "Restore disks from a backup", ACT, "Disks"),
     Key("restore-vm", ("V",), "Restore a backup as a new VM", ACT, "New VM"),
     Key("open-files", ("I",), "Open the files of a recovery point", ACT, "Files"),
     Key("replace-disks", (), "Replace the VM's disks by those of a backup", ACT),
+    Key("resize-vm", (), "Resize the VM", ACT),
     Key("recover-items", (), "Files by recovery script: Azure's own way, mounted by a script", ACT),
     Key("revoke-items", (), "Revoke a file recovery connection", ACT),
     Key("try-again", ("A",), "Try a failed operation again: same answers, new plan", ACT, "Again"),
@@ -91,6 +96,7 @@ TABLE: tuple[Key, ...] = (
     Key("create-vault", ("N",), "Create a vault", ACT, "New vault"),
     Key("change-redundancy", (), "Change the storage redundancy of a vault that is not in use", ACT),
     Key("cross-region-restore", (), "Switch a vault's cross-region restore on, for good", ACT),
+    Key("exact-path", ("ctrl+y",), "The exact paths of its requests, with subscriptions' ids", PLAN),
     Key(
         "restore-files",
         ("E",),
@@ -113,8 +119,8 @@ ACTION_IDS = frozenset(key.id for key in TABLE if key.section == ACT and key.id 
 
 _NAMES = {
     "escape": "esc", "space": "space", "enter": "enter", "tab": "tab", "shift+tab": "⇧tab", "ctrl+p": "^p",
-    "ctrl+q": "^q", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+", "underscore": "_",
-    "full_stop": ".",
+    "ctrl+q": "^q", "ctrl+y": "^y", "slash": "/", "colon": ":", "question_mark": "?", "plus": "+",
+    "underscore": "_", "full_stop": ".",
 }  # fmt: skip
 
 

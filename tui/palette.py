@@ -13,9 +13,11 @@ import msgspec
 from azure_ops.model import FleetItem, Operation, Vault
 from widgets.plain_text import visible
 
-from .keys import ACT, MOVE, KeyTable
+from .keys import ACT, FILES, MOVE, PLAN, KeyTable
 
 MOST_SHOWN = 40
+ELSEWHERE = (MOVE, PLAN, FILES)
+"""Sections of keys that mean nothing where the palette is opened."""
 ACT_COMMANDS = ("menu", "try-again")
 
 
@@ -40,7 +42,9 @@ def entries(
     found: list[Entry] = []
     for key in keys.all:
         kind = "action" if key.id in actions else "command"
-        if key.section == MOVE or (key.section == ACT and kind == "command" and key.id not in ACT_COMMANDS):
+        if key.section in ELSEWHERE or (
+            key.section == ACT and kind == "command" and key.id not in ACT_COMMANDS
+        ):
             continue
         words = " ".join((key.id, key.title, *actions.get(key.id, ())))
         found.append(Entry(kind, key.id, key.title, key.shown, words.lower()))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from azure_ops.model import ErrorNote, Job, JobKind, Operation, Phase
+from azure_ops.failback import next_step
+from azure_ops.model import ErrorNote, FleetItem, Job, JobKind, Operation, Phase
 from azure_ops.points import CRASH, consistency_meaning, crash_error
 from azure_ops.restore_outputs import LABELS, NO_NAME, RESTORES, TEMPLATES, outputs
 from widgets import signs
 from widgets.ages import here, zone_name
 from widgets.columns import TONE_STYLES
 from widgets.page import Page
+
+if TYPE_CHECKING:
+    from .keys import KeyTable
 
 FAILOVERS = frozenset({"UnplannedFailover", "TestFailover", "Failover", "PlannedFailover"})
 """Jobs whose duration is a recovery time."""
@@ -87,6 +92,16 @@ def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
         if job.kind is JobKind.BACKUP:
             page.note(COARSE, indent=1)
     return page
+
+
+def add_next_step(page: Page, job: Job | None, row: FleetItem | None, keys: KeyTable) -> None:
+    """Of an ended job of Site Recovery: a failover is a way of several stages."""
+    if job is None or job.kind is not JobKind.REPLICATION or not job.state.ended:
+        return
+    then = next_step(row.replication) if row is not None and row.replication is not None else None
+    if then is not None:
+        key = keys.shown(then.action)
+        page.pair("next step", then.text + (f" ({key})" if key else ""), style="$text-success")
 
 
 def _state_line(page: Page, operation: Operation | None, job: Job | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from azure_ops.failback import next_step
 from azure_ops.model import FleetItem, HealthNote, Replication
 
 from . import signs
@@ -71,6 +72,8 @@ def _state(page: Page, replication: Replication) -> None:
     page.pair("state", f"{state}{extra}")
     if replication.failover_health and replication.failover_health != replication.replication_health:
         _pair(page, "failover health", signs.health(replication.failover_health))
+    if (then := next_step(replication)) is not None:
+        page.bullet(f"next step: {then.text}", "→", TONE_STYLES[Tone.GOOD])
     page.pair("allowed now", ", ".join(replication.allowed_operations) or "nothing")
 
 

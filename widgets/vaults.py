@@ -130,12 +130,13 @@ def _subscription(vault: Vault) -> str:
 COLUMNS: tuple[Column[Vault], ...] = (
     Column(
         "name", "NAME", lambda vault: Cell(vault.name, Tone.STRONG), lambda vault: natural_key(vault.name),
-        width=14, min_width=10, max_width=28,
+        width=18, max_width=50,
     ),
     Column("region", "REGION", lambda vault: Cell(vault.location), lambda vault: vault.location, width=12,
            min_width=12, max_width=18),
     Column("redundancy", "STORAGE", _once_read(redundancy_cell), lambda vault: vault.redundancy, width=7),
-    Column("crossing", "CROSS", _once_read(crossing_cell), lambda vault: vault.cross_region_restore, width=5),
+    Column("crossing", "CROSS", _once_read(crossing_cell), lambda vault: vault.cross_region_restore, width=5,
+           priority=2),
     Column("soft-delete", "SOFT DELETE", _once_read(soft_delete_cell), lambda vault: vault.soft_delete_days,
            width=11, max_width=14),
     Column("items", "ITEMS", _usage(items_cell),
@@ -145,12 +146,12 @@ COLUMNS: tuple[Column[Vault], ...] = (
     Column("stored", "STORED", _usage(stored_cell),
            lambda vault: vault.usage.stored_bytes if vault.usage else None, width=7, priority=3, right=True),
     Column("immutability", "IMMUTABLE", _once_read(immutability_cell), lambda vault: vault.immutability,
-           width=9, priority=2),
-    Column("guard", "GUARD", _once_read(guard_cell), lambda vault: bool(vault.guard_id), width=9, priority=4),
+           width=9, priority=4),
+    Column("guard", "GUARD", _once_read(guard_cell), lambda vault: bool(vault.guard_id), width=9, priority=5),
     Column("group", "GROUP", lambda vault: Cell(vault.resource_group), lambda vault: vault.resource_group,
-           width=12, max_width=24, priority=6),
+           width=12, max_width=24, priority=7),
     Column("subscription", "SUBSCRIPTION", lambda vault: Cell(_subscription(vault)), _subscription,
-           width=14, max_width=36, priority=5),
+           width=14, max_width=36, priority=6),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from azure_ops.failback import synchronises
 from azure_ops.model import Backup, FleetItem, Replication
 
 from . import signs
@@ -156,6 +157,8 @@ def replication_state(replication: Replication) -> Cell:
         return Cell("▲ uncommitted", Tone.WARN)
     if replication.current_scenario:
         return Cell(f"◐ {replication.current_scenario}", Tone.BUSY)
+    if synchronises(replication):
+        return Cell("◐ re-protect", Tone.BUSY)
     if replication.protection_state.startswith("InitialReplication"):
         return Cell("◐ first copy", Tone.BUSY)
     if replication.active_location == "Recovery":

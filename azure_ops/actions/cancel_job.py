@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..arm_ids import JOBS_ELSEWHERE, segment
 from ..loose_ends.restored import RESTORES
 from ..model import FleetItem, Job, JobKind, JobState, PlannedRequest, Risk
 from .spec import Action, Context, Draft, Step, TargetKind
@@ -26,6 +27,8 @@ def why_not(target: FleetItem | Job) -> str | None:
         return "it is being cancelled already"
     if target.kind is JobKind.DISK:
         return "Azure cannot cancel it"
+    if segment(target.id, JOBS_ELSEWHERE):
+        return "Azure has no way to cancel a restore in another region"
     if not target.can_cancel:
         return "Azure does not allow to cancel it now"
     return None
@@ -101,6 +104,8 @@ CANCEL_JOB = Action(
     plan=plan,
     run=run,
     find=find,
+    leave="Leave it running",
+    go="Cancel the job",
     many=False,
     keywords=("stop", "abort"),
 )

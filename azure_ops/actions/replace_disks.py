@@ -28,6 +28,7 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     return await restore_places.form_of(
         None,
         restoring.points_field(context, target, to),
+        restoring.rehydration_fields(context, target, to),
         restore_places.account_field(context, target, to),
         restore_places.identity_field(vault, to),
     )
@@ -59,6 +60,7 @@ async def _chosen(
         subscription=to.subscription,
         account=restore_places.answer(accounts, answers.get("account", "")),
         identity=restore_places.optional(restore_places.identity_field(vault, to), answers),
+        rehydration=restoring.rehydration_of(found, answers),
     )
     return found, vault, order
 
@@ -103,6 +105,7 @@ def _what_happens(target: FleetItem, case: Case, now: datetime) -> tuple[str, ..
         "its name, addresses and settings. Nobody reaches it meanwhile; half an hour is normal.",
         restoring.point_line(case.found.point, now),
         duration(case),
+        *restoring.rehydration_lines(case),
         f"The present disks stay behind, attached to nothing: {names}. They are the way back, and they cost "
         "until somebody deletes them.",
         cost_line(target),

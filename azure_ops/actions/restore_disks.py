@@ -27,6 +27,7 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     return await restore_places.form_of(
         where,
         restoring.points_field(context, target, to),
+        restoring.rehydration_fields(context, target, to),
         disks_field(target),
         _group_field(context, target, to),
         restore_places.account_field(context, target, to),
@@ -95,6 +96,7 @@ async def _chosen(
         luns=chosen_luns(target, answers.get("disks")),
         zone=restore_places.optional(restore_places.zone_field(vault, to), answers),
         identity=restore_places.optional(restore_places.identity_field(vault, to), answers),
+        rehydration=restoring.rehydration_of(found, answers),
     )
     return found, vault, order
 
@@ -110,6 +112,7 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
             _what(target, found, order),
             restoring.point_line(found.point, context.now()),
             duration(judged.case),
+            *restoring.rehydration_lines(judged.case),
             f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
             *((cost_line(target, luns=order.luns),) if order.group else ()),
             files_line(order.account),

@@ -187,13 +187,18 @@ def optional(field: Field | None, answers: Mapping[str, str]) -> str:
     return answer(field, answers.get(field.id, "")) if field is not None else ""
 
 
-async def form_of(where: Field | None, *reading: Awaitable[Field | None] | Field | None) -> Form:
+Reading = Awaitable[Field | tuple[Field, ...] | None] | Field | None
+
+
+async def form_of(where: Field | None, *reading: Reading) -> Form:
     """The fields in that order. What a destination lacks is a check, so that another one can be chosen."""
     found = await asyncio.gather(*(_read(one) for one in reading), return_exceptions=True)
     fields, checks = [], []
     for one in found:
         if isinstance(one, Field):
             fields.append(one)
+        elif isinstance(one, tuple):
+            fields.extend(one)
         elif isinstance(one, NothingThere) and where is not None:
             checks.append(Check(label="Places", state=CheckState.FAILED, detail=one.title, fix=one.hint))
         elif isinstance(one, BaseException):
@@ -201,7 +206,7 @@ async def form_of(where: Field | None, *reading: Awaitable[Field | None] | Field
     return Form(fields=(*present(where), *fields), checks=tuple(checks))
 
 
-async def _read(one: Awaitable[Field | None] | Field | None) -> Field | None:
+async def _read(one: Reading) -> Field | tuple[Field, ...] | None:
     return one if one is None or isinstance(one, Field) else await one
 
 

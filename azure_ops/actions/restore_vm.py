@@ -8,9 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ..errors import Refused
+from ..errors import RecoveryError, Refused
 from ..model import Check, CheckState, Field, FleetItem, Form, PowerState, Risk
-from ..restore_rules import NEW_VM, Case, Order, RestorePoint, VaultRestores, duration
+from ..restore_rules import (
+    AS_IN_POINT,
+    NEW_VM,
+    NO_ZONE,
+    Case,
+    Order,
+    RestorePoint,
+    VaultRestores,
+    duration,
+)
 from . import restore_disks, restore_places, restoring
 from .spec import Action, Context, Draft, TargetKind
 
@@ -38,6 +47,7 @@ async def choices(context: Context, targets: Sequence[FleetItem]) -> Form:
     return await restore_places.form_of(
         where,
         restoring.points_field(context, target, to),
+        restoring.rehydration_fields(context, target, to),
         name,
         restore_places.group_field(context, target, to),
         restore_places.subnet_field(context, to, own),
@@ -109,6 +119,7 @@ async def _chosen(context: Context, target: FleetItem, answers: Mapping[str, str
         account=restore_places.answer(accounts, answers.get("account", "")),
         zone=restore_places.optional(restore_places.zone_field(vault, to), answers),
         identity=restore_places.optional(restore_places.identity_field(vault, to), answers),
+        rehydration=restoring.rehydration_of(found, answers),
         vm_id=f"{group}/{MACHINES}/{name}",
         subnet=restore_places.answer(subnets, answers.get("subnet", "")),
     )
@@ -119,14 +130,23 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
     chosen = await _chosen(context, target, answers)
     order, fleet = chosen.order, context.fleet.values()
     title = f"Restore of {target.name} as {chosen.name}"
+    size_checks, no_size = await _size_checks(context, chosen)
     judged = await restoring.judged(
-        context, target, title, chosen.found, chosen.vault, order, *taken(chosen.name, order.group, fleet)
+        context,
+        target,
+        title,
+        chosen.found,
+        chosen.vault,
+        order,
+        *taken(chosen.name, order.group, fleet),
+        *no_size,
     )
     return Draft(
         steps=(judged.step,),
         consequences=_what_happens(target, chosen, judged.case, context.now()),
         checks=(
             *judged.checks,
+            *size_checks,
             twin_check(target, chosen.network, chosen.own_subnet),
             *name_checks(chosen.name, chosen.found, fleet),
         ),
@@ -142,6 +162,37 @@ async def plan(context: Context, target: FleetItem, answers: Mapping[str, str]) 
     )
 
 
+async def _size_checks(context: Context, chosen: Chosen) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+    """Of the size that the restored VM will have: a request has no member for another one."""
+    from .. import preflight
+    from ..services import sizes
+    from ..sizes import OFFERED, checks_of
+    from .resize_vm import quotas_of
+
+    order, size = chosen.order, chosen.found.size
+    if not size:
+        return (
+            Check(label=OFFERED, state=CheckState.UNKNOWN, detail="the point does not tell its size"),
+        ), ()
+    try:
+        offered = await sizes.list_sizes(context.session, order.subscription, order.region)
+    except RecoveryError as problem:
+        return (preflight.could_not_check(OFFERED, problem),), ()
+    quotas, unseen = await quotas_of(context, order.subscription, order.region)
+    checks, reasons = checks_of(size, offered, quotas, order.region, _zones(chosen))
+    if not reasons:
+        return (*(checks[:1] if unseen else checks), *unseen), ()
+    way_out = "; restore it elsewhere, or restore its disks (D) and make a VM of another size of them"
+    return checks, tuple(reason + way_out for reason in reasons)
+
+
+def _zones(chosen: Chosen) -> tuple[str, ...]:
+    zone = chosen.order.zone
+    if chosen.order.region != chosen.vault.region or zone == NO_ZONE:
+        return ()
+    return chosen.found.zones if zone == AS_IN_POINT else (zone,)
+
+
 def _what_happens(target: FleetItem, chosen: Chosen, case: Case, now: datetime) -> tuple[str, ...]:
     from ..arm_ids import name_of
 
@@ -152,8 +203,10 @@ def _what_happens(target: FleetItem, chosen: Chosen, case: Case, now: datetime) 
     return (
         f"A new VM {chosen.name} is created and started in {name_of(order.group)}{where}, "
         f"{order.region}{zone}, network {name_of(chosen.network)}, subnet {name_of(order.subnet)}{size}.",
+        "Its size is the point's, no other can be asked for: Resize VM (a) changes it afterwards.",
         restoring.point_line(chosen.found.point, now),
         duration(case),
+        *restoring.rehydration_lines(case),
         f"{target.name} itself is not touched." if target.exists else f"{target.name} stays gone.",
         "It is a plain VM: public addresses, load balancers, availability sets, extensions and backup do not "
         "follow by themselves.",

@@ -4,7 +4,7 @@ validation, sending and looking up."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,13 +23,16 @@ from ..model import (
     PlannedRequest,
     RecoveryPoint,
 )
-from ..points import SNAPSHOT, TIERS, VAULT, tiers_of
+from ..points import ARCHIVE, SNAPSHOT, TIERS, VAULT, restored_from, tiers_of
 from ..restore_outputs import outputs_of
 from ..restore_rules import (
+    DAYS_KEPT,
+    REHYDRATION,
     REPLACE,
     SYSTEM,
     Case,
     Order,
+    Rehydration,
     RestorePoint,
     VaultRestores,
     in_vault,
@@ -89,22 +92,82 @@ def backup_of(target: FleetItem) -> Backup:
 async def points_field(context: Context, target: FleetItem, to: Destination) -> Field:
     """From where the restore goes: another region has only what was copied there, another subscription is
     served from the vault alone."""
-    from ..services import backup, cross_region
-
-    item_id = backup_of(target).item_id
-    if to.secondary:
-        points = [one.point for one in await cross_region.list_points(context.session, item_id)]
-    else:
-        points = list(await backup.list_points(context.session, item_id))
-        if to.subscription.lower() != target.subscription_id.lower():
-            points = [point for point in points if in_vault(point)]
-    options = point_options(points, context.now())
+    options = point_options(await _points(context, target, to), context.now())
     if not options:
         where = f" in {to.region}: copies follow hours later" if to.secondary else ""
         raise NothingThere(
             f"{target.name} has no recovery point that can be restored{where}.", "See the points pane (2)."
         )
     return Field(id="point", label="Recovery point", options=options, default=options[0].value)
+
+
+async def _points(context: Context, target: FleetItem, to: Destination) -> list[RecoveryPoint]:
+    from ..services import backup, cross_region
+
+    item_id = backup_of(target).item_id
+    if to.secondary:
+        return [one.point for one in await cross_region.list_points(context.session, item_id)]
+    points = await context.once(
+        f"points of {item_id.lower()}", lambda: backup.list_points(context.session, item_id)
+    )
+    if to.subscription.lower() != target.subscription_id.lower():
+        return [point for point in points if in_vault(point)]
+    return list(points)
+
+
+async def rehydration_fields(context: Context, target: FleetItem, to: Destination) -> tuple[Field, ...]:
+    """Only where some point that is offered is in the archive alone."""
+    points = [] if to.secondary else await _points(context, target, to)
+    if not any(restored_from(point) == ARCHIVE for point in points):
+        return ()
+    priorities = (
+        Option(value="Standard", label="Standard", note="up to 15 hours before the restore begins"),
+        Option(value="High", label="High", note="about an hour for little data; it costs more"),
+    )
+    days = tuple(Option(value=str(number), label=f"{number} days") for number in DAYS_KEPT)
+    alone = "asked for a point that is in the archive alone; of others nothing is sent of it"
+    return (
+        Field(
+            id="rehydration",
+            label="Rehydration priority",
+            options=priorities,
+            default=priorities[0].value,
+            help=alone,
+            required=False,
+        ),
+        Field(
+            id="rehydrated-days",
+            label="Kept rehydrated for",
+            options=days,
+            default=days[0].value,
+            help="restores of these days need no second rehydration",
+            required=False,
+        ),
+    )
+
+
+def rehydration_of(found: RestorePoint, answers: Mapping[str, str]) -> Rehydration | None:
+    """Raises Refused for what is not offered."""
+    if restored_from(found.point) != ARCHIVE:
+        return None
+    priority, days = answers.get("rehydration", ""), answers.get("rehydrated-days", str(DAYS_KEPT[0]))
+    if not priority:
+        return None
+    if priority not in REHYDRATION or days not in map(str, DAYS_KEPT):
+        raise Refused(
+            f"A point is not rehydrated with priority {priority[:20]} for {days[:20]} days.", "Choose again."
+        )
+    return Rehydration(priority=priority, days=int(days))
+
+
+def rehydration_lines(case: Case) -> tuple[str, ...]:
+    wanted = case.order.rehydration
+    if not case.archived_only or wanted is None:
+        return ()
+    return (
+        f"The point stays rehydrated for {wanted.days} days, which is paid for beside the archive; after "
+        "that it is in the archive alone again. A price is not known here.",
+    )
 
 
 def point_options(points: Sequence[RecoveryPoint], now: datetime) -> tuple[Option, ...]:
@@ -133,6 +196,8 @@ def _note(point: RecoveryPoint, now: datetime) -> str:
         said.append(f"kept until {point.expires_at:%Y-%m-%d}")
     if point.consistency == "CrashConsistent":
         said.append("as after a power cut")
+    if restored_from(point) == ARCHIVE:
+        said.append("rehydrated first: hours")
     return ", ".join(said)
 
 
@@ -247,6 +312,8 @@ NOT_ASKED = Check(
     detail="Azure cannot be asked beforehand about a restore in another region",
     fix="What can be seen from here was checked; the job tells the rest.",
 )
+"""The vault's validation takes requests for its own region, and the secondary region's api has no operation
+of that kind: neither its descriptions nor the recordings know one."""
 
 
 def _permissions(case: Case) -> tuple[tuple[str, str], ...]:
@@ -292,7 +359,7 @@ def step_of(target: FleetItem, title: str, case: Case, body: dict[str, Any]) -> 
     from ..services.api_versions import api_version_of
 
     item_id, point = backup_of(target).item_id, case.found.point.name
-    tier = SNAPSHOT if case.from_snapshot() else VAULT
+    tier = ARCHIVE if case.archived_only else SNAPSHOT if case.from_snapshot() else VAULT
     arguments = {"point": point, "body": json.dumps(body), "vm_key": target.key, "tier": tier}
     arguments["disks"] = "\n".join(disk.id for disk in target.disks)  # a replacement leaves them behind
     if case.other_region:

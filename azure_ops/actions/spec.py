@@ -160,6 +160,10 @@ class Action(msgspec.Struct, frozen=True):
     """What a finished operation made or left, to be shown and copied. Reads only."""
     opens: bool = False
     """What is confirmed is opened to be read and closed again, instead of run to an end; it has no `run`."""
+    leave: str = "Cancel"
+    """On the button of its plan that does nothing."""
+    go: str = "Go ahead"
+    """On the button of its plan that confirms."""
     of: str = "of"
     """Stands between the title and the target's name."""
     many: bool = True

@@ -16,6 +16,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "Undelete": ("Undelete",),
     "VaultChange": ("Change the vault",),
     "PowerChange": ("Change the power state",),
+    "Resize": ("Change the size",),
     "Snapshot": ("Take the snapshot",),
     "DeleteSnapshot": ("Delete the snapshot",),
     "DeleteDisk": ("Delete the disk",),

@@ -28,7 +28,7 @@ from .world import World
 
 ANONYMOUS = "/metadata/endpoints"
 NOBODY = Principal("", "", ())
-READING_ACTIONS = ("/read", "/backupstatus/action")
+READING_ACTIONS = ("/read", "/backupstatus/action", "/backupcrrjob/action", "/backupcrrjobs/action")
 """Endings of actions that change nothing though their method is POST: not counted as mutating."""
 
 

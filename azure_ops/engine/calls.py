@@ -77,7 +77,9 @@ async def _service_result(services: Services, console: Console, request: Service
     match request:
         case wire.Refresh():
             services.leftovers.poke(older_than_s=FRESH_S)
+            services.elsewhere.poke(older_than_s=FRESH_S)
             await services.watcher.refresh()
+            await services.elsewhere.catch_up()
             return wire.Done()
         case wire.GetDetails():
             return wire.GotDetails(details=await _details(services, request))

@@ -111,8 +111,3 @@ def end_line(job: Job) -> str:
     if job.state is JobState.SKIPPED:
         return "skipped by the service: nothing was done"
     return f"{'cancelled' if job.state is JobState.CANCELLED else 'done'}{took}"
-
-
-def busy_line(operation: Operation) -> str:
-    who = operation.confirmed_by or "somebody"
-    return f"{operation.title}, started by {who} at {operation.created_at:%H:%M:%S} UTC"

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,8 +19,21 @@ from .. import preflight
 from ..actions import by_id
 from ..actions.scopes import known_permissions
 from ..actions.spec import Action, Context, Draft, Target, TargetKind, key_of
+from ..arm_ids import subscription_of
 from ..errors import NotFound, RecoveryError, Refused, Throttled
-from ..model import Check, CheckState, FleetItem, Form, Job, Plan, RestoreTime, Risk, Subscription, Vault
+from ..model import (
+    Check,
+    CheckState,
+    FleetItem,
+    Form,
+    Job,
+    Plan,
+    PlannedRequest,
+    RestoreTime,
+    Risk,
+    Subscription,
+    Vault,
+)
 from .console import Board
 from .details import read_parts
 
@@ -242,11 +255,19 @@ class Planner:
         drafts = await asyncio.gather(*(self._draft(action, context, target, answers) for target in targets))
         missing = await asyncio.gather(*(self._permissions(draft.permissions) for draft in drafts))
         kept = assemble(action, answers, targets, drafts, missing, self._session.service_now())
+        named = _named(kept.plan.requests, await self._subscription_names())
+        kept = replace(kept, plan=msgspec.structs.replace(kept.plan, subscriptions=named))
         self._plans[kept.plan.id] = kept
         self._shown_at[kept.plan.id] = time.monotonic()
         while len(self._plans) > PLANS_KEPT:
             self.used(next(iter(self._plans)))
         return kept
+
+    async def _subscription_names(self) -> Mapping[str, str]:
+        try:
+            return await self._session.subscription_names()
+        except RecoveryError:
+            return {}  # a plan without their names says all the same
 
     async def _draft(
         self, action: Action, context: Context, target: Target, answers: Mapping[str, str]
@@ -359,6 +380,8 @@ def assemble(
         refused=() if taken else tuple(lines["refused"]),
         amend=not taken and any(draft.amend for draft in drafts),
         made_at=now,
+        leave=action.leave,
+        go=action.go,
     )
     return KeptPlan(
         plan=plan,
@@ -372,6 +395,11 @@ def assemble(
 def _about(target: Target, draft: Draft) -> str:
     """What is to be made has no row yet, but a name."""
     return next((step.about for step in draft.steps if step.about), name_of(target))
+
+
+def _named(requests: Iterable[PlannedRequest], names: Mapping[str, str]) -> dict[str, str]:
+    found = {subscription_of(one.url).lower() for one in requests}
+    return {id.lower(): name for id, name in names.items() if name and id.lower() in found}
 
 
 def _confirm_name(action: Action, names: Sequence[str]) -> str:

@@ -23,9 +23,10 @@ from ..file_model import RESTORE_FILES
 from ..file_ways import READ_DISK
 from ..journal.store import Entry, Journal, Timing, timing_of
 from ..model import Check, Form, Job, JobState, Operation, Phase, Plan, RestoreTime, Risk
+from ..preflight import busy_line, holding
 from ..services.request_log import without_secrets
 from .console import Board
-from .operations import busy_line, operation_of
+from .operations import operation_of
 from .planner import KeptPlan, Planner, name_of
 from .runner_follow import Follower, ReadRow
 
@@ -150,13 +151,9 @@ class Runner:
     def _hold(self, keys: Sequence[str], plan_id: str) -> None:
         """All of these targets or none; there is no await between look and hold."""
         for key in keys:
-            running = next(
-                (op for op in self._board.operations.values() if op.target_key == key and not op.phase.ended),
-                None,
-            )
-            if running is not None:
+            if running := holding(key, self._board.operations.values()):
                 raise Busy(
-                    f"{running.target_name} is held: {busy_line(running)}.",
+                    f"{running[0].target_name} is held: {busy_line(running[0])}.",
                     "Wait for its end, or look at it in the operations pane. Nothing was sent.",
                     resource=key,
                 )

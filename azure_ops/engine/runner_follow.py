@@ -42,11 +42,14 @@ OPERATION_POLL_S = 3.0
 MISSED_READS_TOLD = 3
 ROW_READ_WITHIN_S = 5.0
 """Real seconds by which the end of an operation is told, whether or not its row could be read anew."""
+MOVE_ROWS = ("re-protect", "disable-replication")
+"""After them the replicated item is another row's, or nobody's: only the fleet query tells whose."""
 NOT_FOUND = {
     "cancel-job": "was not sent: the job shows no cancellation",
     "recover-items": "was not sent: the point shows no new connection",
     "revoke-items": "was not sent: the point is still open",
     "delete-disk": "was not sent: the disk is still there",
+    "resize-vm": "was not sent: the VM has its old size",
     "snapshot-disks": "was not sent: there is no such snapshot",
     "create-vault": "was not sent: there is no such vault",
     "change-redundancy": "was not sent: the vault is as it was",
@@ -203,6 +206,8 @@ class Follower:
 
     async def _read_target(self, entry: Entry) -> None:
         """Its row first, then "done": whoever reads that looks for the next key on the row at once."""
+        if entry.action in MOVE_ROWS:
+            self._watcher.poke()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ROW_READ_WITHIN_S):
                 await self._read_row(entry.target_key)

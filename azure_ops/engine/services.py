@@ -16,6 +16,7 @@ from ..services.session import Session
 from .console import Board, Console
 from .details import DetailsReader
 from .disk_access import DiskAccess
+from .elsewhere import ElsewhereReader
 from .history import History
 from .leftovers import LeftoverReader
 from .pace import Pace
@@ -49,6 +50,7 @@ class Services:
         self.watcher = Watcher(session, board, wake, history)
         self.details = DetailsReader(session, self.watcher, history)
         self.leftovers = LeftoverReader(session, self.watcher, journal, board, wake)
+        self.elsewhere = ElsewhereReader(session, self.watcher)
         self.vaults = VaultReader(session)
         self.focus = FocusReader(session, self.watcher, board, pace)
         self.runner = Runner(
@@ -72,6 +74,7 @@ class Services:
             ("watcher", self.watcher.run()),
             ("focus", self.focus.run()),
             ("leftovers", self.leftovers.run()),
+            ("jobs elsewhere", self.elsewhere.run()),
             ("disk access", self.access.run()),
         ]
 
@@ -80,6 +83,7 @@ class Services:
         looking = [console for console in consoles if not console.paused and not console.stalled]
         self.watcher.look(looking=bool(looking))
         self.leftovers.look(looking=bool(looking))
+        self.elsewhere.look(looking=bool(looking))
         self.focus.look(
             (key for console in looking for key in console.focus.keys),
             (job_id for console in looking for job_id in console.focus.job_ids),
@@ -105,6 +109,7 @@ class Services:
         self._remember_how_long(entry)
         self.details.forget(entry.target_key)
         self.vaults.forget(entry.target_id)
+        self.elsewhere.forget(entry.target_id)
         if entry.phase is Phase.SUCCEEDED:
             self.focus.made(entry.target_key, entry.target_id)
             if entry.action == "delete-disk":

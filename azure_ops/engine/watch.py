@@ -62,6 +62,7 @@ class Watcher:
         self._replications: Mapping[str, Replication] = {}
         self._vaults: tuple[Vault, ...] = ()
         self._listed_jobs: Mapping[str, Job] = {}
+        self._jobs_elsewhere: Mapping[str, Job] = {}
         self._read_jobs: dict[str, Job] = {}
         self._sources: dict[str, SourceState] = {}
         self._overlays: dict[str, Overlay] = {}
@@ -117,16 +118,26 @@ class Watcher:
         if before is not None and before.items.get(item.key) != item:
             self._show({**before.items, item.key: item})
 
+    def take_off(self, key: str) -> None:
+        """What was laid over a row is no more: it is again as the fleet query told it."""
+        if self._overlays.pop(key, None) is not None:
+            self._publish()
+
     def saw_job(self, job: Job) -> None:
         """A job read by itself, with its steps; it outweighs the thin one of the list until that says it
         ended."""
-        listed = self._listed_jobs.get(job.id.lower())
+        listed = self._listed.get(job.id.lower())
         if listed is not None and not job.target_key:
             job = msgspec.structs.replace(job, target_key=listed.target_key)
         self._read_jobs.pop(job.id.lower(), None)
         self._read_jobs[job.id.lower()] = job
         while len(self._read_jobs) > READ_JOBS_KEPT:
             del self._read_jobs[next(iter(self._read_jobs))]
+        self._publish_jobs()
+
+    def saw_jobs_elsewhere(self, jobs: Iterable[Job]) -> None:
+        """Those of other regions, which the list does not have: all that are known now."""
+        self._jobs_elsewhere = {job.id.lower(): job for job in jobs}
         self._publish_jobs()
 
     def saw_source(self, source: SourceState) -> None:
@@ -150,6 +161,11 @@ class Watcher:
     def jobs(self) -> Mapping[str, Job]:
         """Everybody's, by id in lower case; those that were read by themselves with their steps."""
         return self._board.jobs
+
+    @property
+    def backup_vaults(self) -> frozenset[str]:
+        """Ids of those that hold backups of the fleet."""
+        return frozenset(backup.vault_id for backup in self._backups.values())
 
     @property
     def vaults(self) -> tuple[Vault, ...]:
@@ -316,11 +332,16 @@ class Watcher:
             return False
         return self._graph_row(key) == overlay.before
 
+    @property
+    def _listed(self) -> Mapping[str, Job]:
+        return {**self._jobs_elsewhere, **self._listed_jobs}
+
     def _publish_jobs(self) -> None:
         before = self._board.jobs
         jobs: dict[str, Job] = {}
-        for key, job in {**self._listed_jobs, **self._read_jobs}.items():
-            listed = self._listed_jobs.get(key, job)
+        all_listed = self._listed
+        for key, job in {**all_listed, **self._read_jobs}.items():
+            listed = all_listed.get(key, job)
             if listed.state.ended and not job.state.ended:
                 job = listed
             old = before.get(key)

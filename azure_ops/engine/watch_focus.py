@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..arm_ids import segment, vault_of
-from ..errors import RecoveryError
+from ..errors import NotFound, RecoveryError
 from ..model import Backup, FleetItem, Operation, SourceState
 from ..services import cross_region
 from ..services.request_log import action_of, scope_of
@@ -114,7 +114,14 @@ class FocusReader:
         item = self._watcher.item(key)
         if item is not None:
             self._machines_read.pop(key, None)
-            self._watcher.lay_over((await self._read_row(item))[0])
+            self._lay_over(*await self._read_row(item))
+
+    def _lay_over(self, row: FleetItem, problems: Mapping[str, RecoveryError]) -> None:
+        """A replicated item that is gone was re-protected or removed: which, the fleet query will tell."""
+        if isinstance(problems.get("replication"), NotFound):
+            self._watcher.take_off(row.key)
+        else:
+            self._watcher.lay_over(row)
 
     async def _read_rows(self, keys: list[str], busy: set[str]) -> None:
         for key in keys:
@@ -129,7 +136,7 @@ class FocusReader:
             await self._pace.turn(*row_budget(item))
             row, problems = await self._read_row(item)
             self._kept += [problem for problem in problems.values() if problem.code == KEPT]
-            self._watcher.lay_over(row)
+            self._lay_over(row, problems)
 
     async def _read_row(self, item: FleetItem) -> tuple[FleetItem, dict[str, RecoveryError]]:
         machine = self._machine_due(item.key)

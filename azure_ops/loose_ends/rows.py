@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ..failback import next_step, synchronises
 from ..model import Backup, FleetItem, Job, JobState, Leftovers, Operation, Phase, Replication
 from .kinds import Kind, LooseEnd, loose_end, span, unpriced
 
@@ -70,10 +71,17 @@ def _of_replication(item: FleetItem, replication: Replication) -> list[LooseEnd]
                 Kind.NOT_REPROTECTED,
                 f"it runs in {there} and nothing replicates it",
                 replication.last_failover_at,
-                "",
-                way_out="re-protect it in the portal: there is no key for it yet",
+                "re-protect" if replication.allows("SwitchProtection") else "",
+                way_out="" if replication.allows("SwitchProtection") else "Azure allows no re-protect now",
             )
         ]
+    here, then = replication.primary_region or "the other region", next_step(replication)
+    if then is not None and synchronises(replication):
+        what = f"it runs in {here} and is being replicated to {there}: {replication.protection_state_text}"
+        return [end(Kind.SYNCHRONISING, what, None, "", way_out=then.text)]
+    if then is not None and then.action == "failover":
+        what = f"it runs in {here} since a failover, protected towards {there}"
+        return [end(Kind.AWAY, what, replication.last_failover_at, then.action, way_out=then.text)]
     return []
 
 

@@ -144,6 +144,11 @@ CODES: dict[str, Known] = {
     "CloudDosAbsoluteLimitReached": Known(
         QuotaExceeded, "Azure Backup's limit of this operation per day is reached", "Try again tomorrow."
     ),
+    "SkuNotAvailable": Known(
+        InvalidState,
+        "the size is not available there to this subscription",
+        "Choose another size, zone or region.",
+    ),
     # too many requests
     "ResourceRequestsThrottled": Known(Throttled, "too many requests of this kind in the hour", ""),
     "TooManyRequests": Known(Throttled, "too many requests", ""),

@@ -33,6 +33,7 @@ LOCATIONS_API = "2022-12-01"
 VERSION = {"api-version": API_VERSION}
 JOBS = JOBS_ELSEWHERE
 _LOOK_BACK = timedelta(hours=1)
+_LIST_BACK = timedelta(hours=72)
 
 
 def location_path(vault_id: str, region: str) -> str:
@@ -149,16 +150,23 @@ async def find_job(
     session: Session, vault_id: str, region: str, since: datetime, client_request_id: str
 ) -> Job | None:
     """The region's job whose `activityId` is our request id."""
+    for job in await list_jobs(session, vault_id, region, since=since - _LOOK_BACK):
+        if client_request_id.lower() in job.client_request_id.lower():
+            return job
+    return None
+
+
+async def list_jobs(
+    session: Session, vault_id: str, region: str, *, since: datetime | None = None
+) -> tuple[Job, ...]:
+    """Everybody's restore jobs of this vault in that region, thin; usually those of the last days."""
     async with azure_errors(f"Restore jobs in {region}"):
         path = f"{location_path(vault_id, region)}/{JOBS}"
         answer = await session.send("POST", path, params=VERSION, body={"resourceId": vault_id})
         documents: list[Document] = list(parts(answer.json(), "value"))
-    for document in documents:
-        job = _job(document, job_id_of(vault_id, region, text(document, "name")), None)
-        recent = job.started_at is None or job.started_at >= since - _LOOK_BACK
-        if recent and client_request_id.lower() in job.client_request_id.lower():
-            return job
-    return None
+    found = [_job(one, job_id_of(vault_id, region, text(one, "name")), None) for one in documents]
+    oldest = since or session.service_now() - _LIST_BACK
+    return tuple(job for job in found if job.started_at is None or job.started_at >= oldest)
 
 
 def _job(document: Document, job_id: str, read_at: datetime | None) -> Job:

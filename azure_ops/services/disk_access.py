@@ -156,21 +156,30 @@ async def revoke(session: Session, source_id: str, client_request_id: str) -> No
 
 
 async def _end_of(session: Session, url: str, source_id: str) -> Document:
-    """The operation's last answer. Raises JobFailed."""
+    """The operation's last answer. Raises JobFailed, or ServiceFailed when it does not come to an end."""
+    try:
+        async with asyncio.timeout(LASTS_AT_MOST_S):
+            return await _followed(session, url, source_id)
+    except TimeoutError:
+        raise ServiceFailed(
+            f"{_words(source_id)}: Azure did not end the operation within {LASTS_AT_MOST_S:.0f} s.",
+            "Look at its loose end later: whether access is open is read anew.",
+        ) from None
+
+
+async def _followed(session: Session, url: str, source_id: str) -> Document:
     pause = FIRST_LOOK_S
-    async with asyncio.timeout(LASTS_AT_MOST_S):
-        while url:
-            response = await session.send("GET", url)
-            body: Document = response.json() if response.content else {}
-            state = arm_state(text(body, "status"))
-            if state.ended:
-                error = part(body, "error")
-                if text(error, "message"):
-                    said = without_secrets(text(error, "message"))
-                    raise JobFailed(f"{_words(source_id)}: {said}", code=text(error, "code"))
-                return body
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.6, LONGEST_LOOK_S)
+    while url:
+        response = await session.send("GET", url)
+        body: Document = response.json() if response.content else {}
+        if arm_state(text(body, "status")).ended:
+            error = part(body, "error")
+            if text(error, "message"):
+                said = without_secrets(text(error, "message"))
+                raise JobFailed(f"{_words(source_id)}: {said}", code=text(error, "code"))
+            return body
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.6, LONGEST_LOOK_S)
     return {}
 
 

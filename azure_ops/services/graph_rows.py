@@ -119,6 +119,8 @@ class ReplicationRow(_Row, gc=False):
     point: Text = None
     primary: Text = None
     recovery: Text = None
+    initial: Text = None
+    original: Text = None
     rpo: float | None = None
     rpo_at: Text = None
     heartbeat: Text = None
@@ -264,6 +266,8 @@ def replication(row: ReplicationRow) -> tuple[str, Replication] | None:
         vault_id=vault_of(row.id),
         primary_region=row.primary or "",
         recovery_region=row.recovery or "",
+        initial_primary_region=row.initial or "",
+        original_disk_id=row.original or "",
         policy_name=row.policy or "",
         protection_state=row.state or "",
         protection_state_text=row.state_text or "",

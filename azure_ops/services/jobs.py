@@ -17,7 +17,7 @@ from ..engine.submitted import Submitted
 from ..errors import NotFound
 from ..model import Job, JobError, JobState, Vault
 from ..wire_values import Document, moment, part, text
-from . import backup, compute, cross_region, disks, site_recovery, vaults
+from . import backup, compute, cross_region, disks, site_recovery, sizes, vaults
 from .azure_failures import azure_errors
 from .job_states import arm_state
 from .request_log import without_secrets
@@ -55,6 +55,8 @@ async def read_job(session: Session, job_id: str) -> Job:
         return await compute.read_snapshot_job(session, job_id)
     if kind == "disks":
         return await disks.read_deletion(session, job_id)
+    if kind == "virtualmachines":
+        return await sizes.read_resize(session, job_id)
     if kind == "vaults":
         return await vaults.read_vault_job(session, job_id)
     raise NotFound(f"{name_of(job_id) or 'An empty id'} names no job.", "Refresh with r.", resource=job_id)

@@ -29,6 +29,15 @@ def replication(document: Document) -> Replication:
         or text(properties, "primaryFabricFriendlyName"),
         recovery_region=text(details, "recoveryFabricLocation")
         or text(properties, "recoveryFabricFriendlyName"),
+        initial_primary_region=text(details, "initialPrimaryFabricLocation"),
+        original_disk_id=next(
+            (
+                found
+                for disk in parts(details, "protectedManagedDisks")
+                if (found := text(disk, "recoveryOrignalTargetDiskId"))
+            ),
+            "",
+        ),
         policy_name=text(properties, "policyFriendlyName"),
         protection_state=text(properties, "protectionState"),
         protection_state_text=text(properties, "protectionStateDescription"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..arm_ids import request_path, vault_of
+from ..failback import NEW_ITEM
 from ..model import Job, JobError, JobKind, JobTask
 from ..wire_values import Document, moment, part, parts, text, texts
 from .job_states import replication_state
@@ -111,7 +112,7 @@ def _facts(custom: Document) -> dict[str, str]:
         "Test failover": text(custom, "testFailoverStatus"),
         "Comments": text(custom, "comments"),
         "Network": text(custom, "networkFriendlyName") or text(custom, "networkName"),
-        "New replicated item": text(custom, "newReplicationProtectedItemId"),
+        NEW_ITEM: text(custom, "newReplicationProtectedItemId"),
     }
     for item in parts(custom, "protectedItemDetails"):
         facts["Virtual machine"] = text(item, "friendlyName")

@@ -17,6 +17,8 @@ from azure_ops.emulator.handlers.backup_schedule import next_run, schedule_runs
 from azure_ops.emulator.records import KINDS
 from azure_ops.emulator.records.backup import BackupJob, ProtectedItem, RecoveryPoint, Vault
 from azure_ops.emulator.records.backup_policies import BackupPolicy, daily_policy, enhanced_policy
+from azure_ops.emulator.records.compute import StorageAccount
+from azure_ops.emulator.records.tenancy import ResourceGroup
 from azure_ops.emulator.store import Store
 from azure_ops.emulator.world import World
 
@@ -175,6 +177,61 @@ def test_a_point_in_the_archive_is_not_restored() -> None:
     }
     with pytest.raises(Refusal, match="archive"):
         ask(small, "POST", f"{small.item.id}/recoveryPoints/{point.name}/restore", {"properties": order})
+
+
+def rehydrated_order(small: SmallWorld, name: str, duration: str = "P10D") -> dict[str, Any]:
+    account = small.vm.id.split("/virtualMachines/")[0] + "/storageAccounts/staging"
+    account = account.replace("Microsoft.Compute", "Microsoft.Storage")
+    small.world.store.save(
+        StorageAccount(id=account, location=small.vault.location, time_created=small.world.clock.now())
+    )
+    group = small.vm.id.split("/providers/")[0]
+    small.world.store.save(ResourceGroup(id=group, location=small.vault.location))
+    return {
+        "objectType": "IaasVMRestoreWithRehydrationRequest",
+        "recoveryPointId": name,
+        "recoveryType": "RestoreDisks",
+        "sourceResourceId": small.vm.id,
+        "storageAccountId": account,
+        "region": small.vault.location,
+        "targetResourceGroupId": group,
+        "recoveryPointRehydrationInfo": {
+            "rehydrationRetentionDuration": duration,
+            "rehydrationPriority": "Standard",
+        },
+    }
+
+
+def test_a_point_in_the_archive_is_rehydrated_by_a_restore_for_some_days() -> None:
+    small = running()
+    small.advance(DAY + 3 * HOUR)
+    point = small.item.recovery_points[0]
+    point.archived, point.instant_until = True, None
+    small.world.store.save(small.item)
+    url = f"{small.item.id}/recoveryPoints/{point.name}"
+    for wrong in ("P9D", "P31D", "PT10H"):
+        with pytest.raises(Refusal, match="10 to 30 days"):
+            ask(small, "POST", f"{url}/restore", {"properties": rehydrated_order(small, point.name, wrong)})
+
+    def tier() -> str:
+        tiers = ask(small, "GET", url).body["properties"]["recoveryPointTierDetails"]
+        return str(tiers[-1]["status"])
+
+    order = {"properties": rehydrated_order(small, point.name)}
+    job_id = ask(small, "POST", f"{url}/restore", order).headers["Location"].split("?")[0].rsplit("/", 1)[-1]
+
+    def job() -> str:
+        return str(ask(small, "GET", f"{small.vault.id}/backupJobs/{job_id}").body["properties"]["status"])
+
+    small.advance(7 * HOUR)
+    assert (tier(), job()) == ("Valid", "InProgress")
+    small.advance(7.5 * HOUR)
+    assert (tier(), job()) == ("Rehydrated", "Completed")
+    plain = rehydrated_order(small, point.name) | {"objectType": "IaasVMRestoreRequest"}
+    del plain["recoveryPointRehydrationInfo"]
+    ask(small, "POST", f"{url}/restore", {"properties": plain})
+    small.advance(10 * DAY)
+    assert tier() == "Valid"
 
 
 # the contoso fleet ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import subprocess
@@ -237,3 +238,16 @@ async def test_the_command_starts_an_engine_when_none_runs(world: EngineWorld) -
     assert wrong.returncode == 2
     stopped = await world.console()  # so that the world knows whom to end
     assert stopped.pid
+
+
+async def test_without_flags_the_only_engine_is_meant(
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = await world.filled_console()
+    for name in ("AZRECOVER_ARM_ENDPOINT", "AZRECOVER_CA"):
+        monkeypatch.delenv(name)
+    answer = await asyncio.to_thread(handover)
+    assert answer.returncode == 0, answer.stderr
+    assert f"Of the only engine that runs, for {world.emulator.endpoint}" in answer.stderr
+    assert "OPEN (" in answer.stdout
+    assert console.states[-1][0] == "connected", "the same engine wrote it"

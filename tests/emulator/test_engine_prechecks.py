@@ -24,6 +24,7 @@ from .engine_world import EngineWorld, Told, kill_engines, point_environment
 UNSCOPED = (TargetKind.DISK, TargetKind.SUBSCRIPTION)
 """A disk's plan comes at once; where a vault is made, its form asks."""
 TARGETS = {
+    "resize-vm": "web-01",
     "backup-now": "mon-01",
     "snapshot-disks": "sql-01",
     "test-failover": "app-01",

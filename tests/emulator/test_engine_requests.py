@@ -17,7 +17,7 @@ from azure_ops.actions.spec import Context, Draft, Step
 from azure_ops.engine.details import read_item
 from azure_ops.errors import RecoveryError
 from azure_ops.journal.store import Entry
-from azure_ops.model import FleetItem, Plan, PlannedRequest, Risk
+from azure_ops.model import FleetItem, JobState, Plan, PlannedRequest, Risk
 from azure_ops.services import disks, jobs
 from azure_ops.services.session import Session
 
@@ -198,3 +198,20 @@ async def test_a_deletion_is_sent_as_planned(session: Session, sent: Sent) -> No
     check_same(step.request, sent.pop())
     assert sent == []
     assert await delete.find(context, entry) is None
+
+
+async def test_a_resize_is_sent_as_planned(session: Session, sent: Sent) -> None:
+    item = await read_item(session, (await fleet(session))["web-01"])
+    verb = by_id("resize-vm")
+    context, draft = await draft_of(session, "resize-vm", item, {"size": "Standard_D4s_v5"})
+    step = draft.steps[0]
+    entry = entry_of(session, "resize-vm", item, step)
+    assert verb.run is not None
+    assert verb.find is not None
+    assert await verb.find(context, entry) is None
+    await verb.run(context, entry)
+    check_same(step.request, sent.pop())
+    assert sent == []
+    found = await verb.find(context, entry)
+    assert found is not None
+    assert (await jobs.read_job(session, found.job_id)).state is JobState.RUNNING

@@ -292,3 +292,37 @@ async def test_nothing_is_replaced_while_a_backup_runs(world: EngineWorld) -> No
     refused = await second.plan("replace-disks", [vm.key])
     assert "is running; wait for its end" in refused.refused[0]
     assert sent(world) == []
+
+
+async def test_a_point_in_the_archive_alone_is_rehydrated_and_restored(world: EngineWorld) -> None:
+    console = await world.filled_console()
+    vm = next(one for one in console.items.values() if one.name == "file-01" and one.backup is not None)
+    form = await form_of(console, "restore-disks", vm.key)
+    assert form["rehydration"].default == "Standard"
+    assert [option.value for option in form["rehydrated-days"].options] == ["10", "15", "20", "30"]
+    archived = [option for option in form["point"].options if "rehydrated first" in option.note]
+    assert archived
+    answers = {"group": other_group(form), "point": archived[0].value}
+    without = await console.plan("restore-disks", [vm.key], answers | {"rehydration": ""})
+    assert "choose how to rehydrate it" in without.refused[0]
+    wrong = await console.plan("restore-disks", [vm.key], answers | {"rehydrated-days": "5"})
+    assert "is not rehydrated" in wrong.refused[0]
+    ordinary = await console.plan("restore-disks", [vm.key], {"group": answers["group"]})
+    assert body_of(ordinary)["objectType"] == "IaasVMRestoreRequest"
+
+    plan = await console.plan("restore-disks", [vm.key], answers | {"rehydrated-days": "15"})
+    assert plan.refused == ()
+    assert verdict(plan) is CheckState.OK
+    assert any("up to 15 hours" in line for line in plan.consequences)
+    assert any("stays rehydrated for 15 days" in line for line in plan.consequences)
+    assert body_of(plan)["recoveryPointRehydrationInfo"] == {
+        "rehydrationRetentionDuration": "P15D",
+        "rehydrationPriority": "Standard",
+    }
+    ids = await console.confirm(plan)
+    operation = await finish(world, console, ids, 16 * 3600)
+    assert operation.phase is Phase.SUCCEEDED, operation.message
+    assert len(sent(world)) == 1
+    again = await form_of(console, "restore-disks", vm.key)
+    notes = {option.value: option.note for option in again["point"].options}
+    assert "rehydrated first" not in notes[answers["point"]]

@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from azure_ops import wire
 from azure_ops.errors import Refused
-from azure_ops.model import CheckState, Operation, Phase, Plan
+from azure_ops.model import CheckState, Job, JobState, Operation, Phase, Plan
 
+from ..support import OPERATOR_CLIENT_ID
 from .engine_world import EngineWorld, Told
 from .test_engine_restores import VALIDATED, body_of, disks_in, finish, form_of, sent, verdict
 
@@ -340,3 +342,42 @@ async def test_what_failed_is_tried_again_with_its_answers_and_a_new_plan(world:
     first, second = world.entries()
     assert first.request_id != second.request_id
     assert VALIDATED in [one.label for one in plan.checks]
+
+
+async def test_restores_of_others_in_the_paired_region_are_listed_and_not_cancelled(
+    world: EngineWorld,
+) -> None:
+    switch_cross_region(world)
+    other = await world.filled_console(
+        settings=msgspec.structs.replace(world.settings, client_id=OPERATOR_CLIENT_ID)
+    )
+    key, where, form = await other_region(other, "restore-disks")
+    answers = {"where": where, "group": option(form, "group", "rg-web-weu")}
+    plan = await other.plan("restore-disks", [key], answers)
+    assert plan.subscriptions == {world.emulator.subscription_ids[0].lower(): "Contoso-Prod"}
+    ids = await other.confirm(plan)
+    await other.until(lambda: ids[0] in other.operations and other.operations[ids[0]].job_id)
+
+    console = await world.filled_console()
+
+    def elsewhere() -> list[Job]:
+        return [job for id_, job in console.jobs.items() if "/locations/westeurope/backupcrrjobs/" in id_]
+
+    await console.until(elsewhere)
+    assert console.operations == {}, "it was started from another engine"
+    (job,) = elsewhere()
+    assert (job.operation, job.target_key, job.state) == ("CrossRegionRestore", key, JobState.RUNNING)
+    assert job.id.lower() == other.operations[ids[0]].job_id.lower()
+    with pytest.raises(Refused, match="no way to cancel a restore in another region"):
+        await console.plan("cancel-job", [job.id])
+
+
+async def test_a_region_that_does_not_tell_its_restores_keeps_nothing_else_back(world: EngineWorld) -> None:
+    switch_cross_region(world)
+    world.emulator.fault("status", status=500, code="InternalServerError", path="*/backupCrrJobs", count=99)
+    console = await world.filled_console()
+    source = "restores elsewhere of rsv-neu"
+    await console.until(lambda: source in console.sources)
+    assert console.sources[source].error is not None
+    assert console.sources["jobs"].error is None
+    assert console.jobs

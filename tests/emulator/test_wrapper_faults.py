@@ -13,7 +13,7 @@ import pytest
 
 from azure_ops.errors import RecoveryError, ServiceFailed, SignInNeeded, Throttled, Unreachable
 from azure_ops.model import RequestLine
-from azure_ops.services import backup, compute, inventory, jobs, transport
+from azure_ops.services import backup, compute, disk_access, inventory, jobs, transport
 from azure_ops.services import session as session_module
 from azure_ops.services.azure_failures import certainly_not_done
 from azure_ops.services.session import Session
@@ -40,6 +40,7 @@ def signed_in(world: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     point_at(world, monkeypatch)
     for module in (transport, session_module):
         monkeypatch.setattr(module, "READ_S", 1.0)
+    monkeypatch.setattr(disk_access, "LASTS_AT_MOST_S", 2.0)  # on a clock that stands no operation ends
     yield
     world.clear_faults()
 

@@ -32,9 +32,11 @@ from azure_ops.services import (
     permissions,
     places,
     protection,
+    reprotect,
     resource_graph,
     restores,
     site_recovery,
+    sizes,
     vaults,
 )
 from azure_ops.services.session import Session
@@ -163,12 +165,17 @@ class Target:
             partial(places.accounts, *where),
             partial(places.subnets, *where),
             partial(places.subnet_of, session, item.id),
+            partial(sizes.list_sizes, *where),
+            partial(sizes.list_quotas, *where),
+            partial(sizes.list_resizable, session, item.id),
+            partial(sizes.read_resize, session, item.id),
             partial(cross_region.paired_region, *where),
             partial(cross_region.list_points, session, item.backup.item_id),
             partial(cross_region.access_to, session, item.backup.item_id, "12", "northeurope"),
             partial(cross_region.read_job, session, job_id),
             partial(cross_region.read_job_document, session, job_id),
             partial(cross_region.raw_job, session, job_id),
+            partial(cross_region.list_jobs, session, self.vault.id, "northeurope"),
             partial(
                 cross_region.find_job, session, self.vault.id, "northeurope", session.service_now(), "none"
             ),
@@ -182,6 +189,7 @@ class Target:
             partial(site_recovery.read_item, session, item_id),
             partial(site_recovery.read_item_of, session, item_id),
             partial(site_recovery.list_points, session, item_id),
+            partial(reprotect.read_failed_over, session, item_id),
             partial(site_recovery.list_vault_items, session, vault_id),
             partial(site_recovery.list_jobs, session, vault_id),
             partial(site_recovery.read_job, session, self.replication_job),
@@ -208,13 +216,23 @@ class Target:
         backup_id, item_id = item.backup.item_id, item.replication.item_id
         snapshot_id = f"{item.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/snapshots/x"
         until = session.service_now() + timedelta(days=9)
-        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(20)]
+        ours = [{"client_request_id": str(uuid.uuid4())} for _ in range(25)]
         stop = protection.stopped(item.id, as_policy_says=False)
         return [
             partial(site_recovery.test_failover, session, item_id, network_id="x", point_id="", **ours.pop()),
             partial(site_recovery.failover, session, item_id, point="", shut_down_source=True, **ours.pop()),
             partial(site_recovery.commit_failover, session, item_id, **ours.pop()),
             partial(site_recovery.clean_up_test_failover, session, item_id, comments="", **ours.pop()),
+            partial(
+                reprotect.switch_protection,
+                session,
+                reprotect.FailedOver(item_id=item_id),
+                group_id="g",
+                account_id="a",
+                zone="",
+                **ours.pop(),
+            ),
+            partial(reprotect.disable_replication, session, item_id, **ours.pop()),
             partial(site_recovery.apply_recovery_point, session, item_id, point_id="x", **ours.pop()),
             partial(site_recovery.cancel_job, session, self.replication_job, **ours.pop()),
             partial(site_recovery.refresh_vault_health, session, self.replication_vault, **ours.pop()),
@@ -227,8 +245,9 @@ class Target:
             partial(vaults.create, session, f"{self.vault.id}-new", {"location": "westeurope"}, **ours.pop()),
             partial(vaults.change, session, self.vault.id, {"properties": {}}, **ours.pop()),
             partial(protection.delete_item, session, backup_id, **ours.pop()),
-            partial(disk_access.grant, session, snapshot_id, 60, **ours.pop()),
-            partial(disk_access.revoke, session, snapshot_id, **ours.pop()),
+            partial(disk_access.grant, session, f"{snapshot_id}-none", 60, **ours.pop()),
+            partial(disk_access.revoke, session, f"{snapshot_id}-none", **ours.pop()),
+            partial(sizes.begin_resize, session, item.id, {}, **ours.pop()),
             partial(disks.begin_delete, session, item.disks[0].id, **ours.pop()),
             partial(restores.start, session, backup_id, "12", {"properties": {}}, **ours.pop()),
             partial(

@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LIGHT = {
     "model", "errors", "wire", "client", "early_line", "cloud", "paths", "version", "actions", "actions.spec",
-    "arm_ids", "loose_ends", "file_model", "file_places", "secret",
+    "arm_ids", "failback", "loose_ends", "file_model", "file_places", "secret",
     "points", "recommend", "incident_time", "preflight", "disk_sources", "file_ways",
-    "restore_rules", "restore_outputs", "item_recovery",
+    "restore_rules", "restore_outputs", "item_recovery", "sizes",
 }  # fmt: skip
 """Modules of azure_ops that the console may import; they import the encoder and each other only."""
 THIRD_PARTY_OF_LIGHT = {"msgspec", "platformdirs"}

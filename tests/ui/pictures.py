@@ -58,8 +58,12 @@ class PictureConsole(ConsoleApp):
 
     def show_requests(self) -> None:
         """Those of Resource Graph: every run makes them, whatever its timing."""
-        lines = [line for (method, _), line in sorted(self._lines.items()) if method == "POST"]
+        lines = [line for _, line in sorted(self._lines.items()) if _always(line)]
         self.console_screen.requests_sent(lines)
+
+
+def _always(line: RequestLine) -> bool:
+    return line.method == "POST" and "Microsoft.ResourceGraph" in line.path
 
 
 @dataclass

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from textual.app import App
 from textual.screen import Screen
+from textual.widgets import Button, Input, Static
 
 from azure_ops import wire
+from azure_ops.actions.cancel_job import CANCEL_JOB
 from azure_ops.errors import RecoveryError
 from azure_ops.model import Check, CheckState, Field, Form, Option, Output, Plan, PlannedRequest, Risk
 from tui.screens.action_form import ActionForm, AskAgain
@@ -266,3 +268,40 @@ async def test_one_of_what_was_made_is_copied() -> None:
     made = [Output(label="Disk", value="/d"), Output(label="Template", value="https://a/t.json")]
     assert await pressed(Copying(made), "down", "enter") == [made[1]]
     assert await pressed(Copying(made), "escape") == [None]
+
+
+async def test_the_buttons_of_a_cancellation_cannot_be_mistaken() -> None:
+    cancelling = plan(Risk.COSTS, leave=CANCEL_JOB.leave, go=CANCEL_JOB.go)
+    app = Stage(ConfirmPlan(cancelling))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        labels = [str(button.label) for button in app.screen.query(Button)]
+        assert labels == ["Leave it running", "Cancel the job"]
+        assert app.focused is not None
+        assert app.focused.id == "cancel"
+        assert "tab to 'Cancel the job'" in str(app.screen.query_one("#hints", Static).render())
+
+
+async def test_a_path_names_its_subscription_and_one_key_shows_it_as_it_is_sent() -> None:
+    path = "/subscriptions/0A1B/resourceGroups/rg/providers/x?api-version=1"
+    named = plan(
+        Risk.CHANGES,
+        requests=(PlannedRequest(method="POST", url=path), PlannedRequest(method="GET", url="/other")),
+        subscriptions={"0a1b": "Contoso \x1b[31m[b]Prod"},
+    )
+    app = Stage(ConfirmPlan(named, exact="^y"))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.pause()
+        shown = [app.screen.query_one("#page", PageView).render().plain]
+        for _ in range(2):
+            await pilot.press("ctrl+y")
+            await pilot.pause()
+            shown.append(app.screen.query_one("#page", PageView).render().plain)
+        assert app.screen.query_one("#typed", Input).value == ""
+    assert shown[0] == shown[2]
+    assert "0A1B" not in shown[0]
+    assert "[b]Prod]/resourceGroups/rg" in shown[0]
+    assert "\x1b" not in shown[0]
+    assert "^y shows the exact path" in shown[0]
+    assert f"POST {path}" in shown[1]
+    assert "GET /other" in shown[0]

@@ -75,6 +75,7 @@ async def test_header_and_screen_agree_and_say_what_was_not_read() -> None:
         await pilot.press("L")
         await until(pilot, lambda: isinstance(app.screen, LooseEndsScreen))
         assert shown(app) == [("T", "b"), ("B", "c"), ("X", "left")]
+        assert "3 loose ends" in str(app.screen.query_one(StatusBar).render())
         faults = app.screen.query_one("#loose-end-faults", PageView).render().plain
         assert "backup policies never read: Azure is busy." in faults
         # What is ended leaves the list, and what comes new is in it.

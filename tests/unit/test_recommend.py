@@ -243,3 +243,26 @@ def test_a_failover_that_is_not_possible_is_not_recommended() -> None:
     assert advice.chosen is not None
     assert advice.chosen.point.name == "good"
     assert advice.left_out == ("1 point: a failover is not possible now",)
+
+
+@pytest.mark.parametrize(
+    ("others", "names"),
+    [
+        ((backup("close", 10.1), backup("day", 35)), ["day"]),
+        ((backup("close", 10.1), backup("hours", 20)), []),
+        (
+            (backup("close", 10.1), backup("day", 35), backup("near day", 36), backup("days", 60)),
+            ["day", "days"],
+        ),
+        ((backup("close", 10.1), backup("other", 10.2, consistency="FileSystemConsistent")), ["other"]),
+        ((backup("close", 10.1), backup("vault", 10.2, "HardenedRP")), ["vault"]),
+    ],
+    ids=["a day", "hours", "a day from each other", "another consistency", "another tier"],
+)
+def test_further_back_is_a_day_or_another_kind_of_point(
+    others: tuple[RecoveryPoint, ...], names: list[str]
+) -> None:
+    advice = advise(backup("chosen", 10), *others)
+    assert advice.chosen is not None
+    assert advice.chosen.point.name == "chosen"
+    assert [name for name, why in instead(advice).items() if "further back" in why] == names

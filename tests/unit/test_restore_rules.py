@@ -27,6 +27,7 @@ from azure_ops.restore_rules import (
     SYSTEM,
     Case,
     Order,
+    Rehydration,
     RestorePoint,
     VaultRestores,
     duration,
@@ -37,6 +38,7 @@ from azure_ops.restore_rules import (
 GROUP = "/subscriptions/s/resourceGroups/g"
 USER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
 ZONAL: dict[str, Any] = {"redundancy": "ZoneRedundant"}
+WEEKS = Rehydration(priority="High", days=15)
 ALL_ON: dict[str, Any] = {"cross_region": True, "cross_subscription": "Enabled"}
 
 
@@ -76,7 +78,10 @@ CASES: list[tuple[Case, str]] = [
     (case(found(managed=False), kind=REPLACE, group=""), "unmanaged disks"),
     (case(found(security="ConfidentialVMDiskEncryptedWithCustomerKey")), "confidential"),
     (case(found("InstantRP:Deleted")), "no tier"),
-    (case(found("ArchivedRP")), "rehydrate"),
+    (case(found("ArchivedRP")), "choose how to rehydrate"),
+    (case(found("ArchivedRP"), rehydration=WEEKS), ""),
+    (case(found("ArchivedRP"), rehydration=WEEKS, kind=REPLACE, group=""), ""),
+    (case(found("ArchivedRP"), rehydration=WEEKS, subscription="t", vault=ALL_ON), "its own region"),
     (case(found("ArchivedRP:Rehydrated")), ""),
     (case(found(disks={-1: "os", 0: "d"}), luns=(0,)), ""),
     (case(found(disks={-1: "os", 0: "d"}), luns=(0, 3)), "no disk at LUN 3; it has LUN 0 (d)"),
@@ -120,6 +125,8 @@ def test_what_azure_cannot_do_is_refused_with_the_reason(asked: Case, reason: st
         (case(kind=REPLACE, group=""), "27 minutes"),
         (case(zone="2", vault=ZONAL), "20 minutes"),
         (case(found("HardenedRP")), "from the vault"),
+        (case(found("ArchivedRP"), rehydration=WEEKS), "within about an hour"),
+        (case(found("ArchivedRP"), rehydration=Rehydration(priority="Standard", days=10)), "up to 15 hours"),
         (case(subscription="t", vault=ALL_ON), "from the vault"),
         (case(region="northeurope", vault=ALL_ON), "19 to 55 minutes"),
     ],
@@ -173,6 +180,19 @@ def test_an_identity_stands_in_place_of_the_account(identity: str, info: dict[st
     assert request["identityInfo"] == info
     assert request["identityBasedRestoreDetails"] == {"targetStorageAccountId": "/a"}
     assert request["resourceGuardOperationRequests"] == ["/guard/restoreRequests/default"]
+
+
+def test_only_a_point_of_the_archive_is_asked_to_be_rehydrated() -> None:
+    request = request_of(case(found("ArchivedRP"), rehydration=WEEKS), "/vm")
+    assert request["objectType"] == "IaasVMRestoreWithRehydrationRequest"
+    assert request["recoveryPointRehydrationInfo"] == {
+        "rehydrationRetentionDuration": "P15D",
+        "rehydrationPriority": "High",
+    }
+    for tiers in ("HardenedRP", "HardenedRP:Deleted ArchivedRP:Rehydrated"):
+        plain = request_of(case(found(tiers), rehydration=WEEKS), "/vm")
+        assert plain["objectType"] == "IaasVMRestoreRequest"
+        assert "recoveryPointRehydrationInfo" not in plain
 
 
 def job(operation: str = "Restore", **properties: str) -> Job:

@@ -24,6 +24,7 @@ from azure_ops.model import (
 )
 from azure_ops.services.vault_documents import believed, read_vault_document, usage_of
 from widgets import vaults as shown
+from widgets.columns import place
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
 LISTED = Vault(
@@ -197,3 +198,12 @@ def test_failed_and_running_jobs_have_a_sign_each() -> None:
     assert shown.jobs_cell(VaultUsage(running_jobs=2, failed_jobs=1)).text == "●2 ✖1"
     assert shown.jobs_cell(VaultUsage(running_jobs=0, failed_jobs=0)).text == "none"
     assert shown.jobs_cell(VaultUsage()).text == "?"
+
+
+@pytest.mark.parametrize("width", [75, 76, 100])
+def test_the_names_of_vaults_have_their_room(width: int) -> None:
+    """Beside the details in a window of 120 columns, and alone in one of 80."""
+    placed = {one.column.id: one.width for one in place(shown.COLUMNS, width)}
+    assert placed["name"] >= 18
+    assert {"region", "redundancy", "soft-delete", "items", "jobs"} <= placed.keys()
+    assert ("crossing" in placed) == (width == 100)

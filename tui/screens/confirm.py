@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from math import inf
 from time import monotonic
+from typing import ClassVar
 
 import msgspec
 from textual import on
+from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Button, Input
+from textual.widgets.button import ButtonVariant
 
+from azure_ops.arm_ids import subscription_of
 from azure_ops.model import Check, CheckState, Plan, Risk
 from widgets.page import Page
-from widgets.plain_text import visible
+from widgets.plain_text import plain, visible
 from widgets.tick import Tick
 
 from ..driver import TerminalDriver
+from ..keys import bindings
 from .dialog import Dialog, button_row
 
 RISK_WORDS = {
@@ -47,7 +52,8 @@ def check_lines(page: Page, checks: tuple[Check, ...]) -> None:
             page.note(f"→ {check.fix}", indent=5)
 
 
-def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
+def plan_page(plan: Plan, changes: tuple[str, ...] = (), exact: str = "", *, whole: bool = False) -> Page:
+    """`exact` is the key that shows paths with their subscriptions' ids, as they are sent: `whole`."""
     page = Page()
     if changes:
         page.text(
@@ -76,8 +82,10 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
         check_lines(page, others)
     if plan.requests:
         page.heading("What is sent")
+    if plan.subscriptions and exact:
+        page.note(f"{exact} {'names its subscription' if whole else 'shows the exact path, with the id'}")
     for request in plan.requests:
-        page.bullet(f"{request.method} {request.url}", sign="→")
+        page.bullet(f"{request.method} {request.url if whole else _named(request.url, plan)}", sign="→")
         if request.body:
             page.note(request.body)
     if plan.permissions:
@@ -87,20 +95,35 @@ def plan_page(plan: Plan, changes: tuple[str, ...] = ()) -> Page:
     return page
 
 
+def _named(url: str, plan: Plan) -> str:
+    """The path with its subscription's name in brackets, which no path has, instead of the id."""
+    name = plan.subscriptions.get(subscription_of(url).lower(), "")
+    return url.replace(subscription_of(url), f"[{name}]", 1) if name else url
+
+
 class ConfirmPlan(Dialog[Consent]):
     """Closes with the consent, or None. The engine checks name and tick again by itself."""
 
     keys_from = inf
     """Keys that were typed before, by `time.monotonic`, do not reach the plan: nobody had read it."""
 
-    def __init__(self, plan: Plan, changes: tuple[str, ...] = ()) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(("exact-path",), "run")]
+
+    def __init__(self, plan: Plan, changes: tuple[str, ...] = (), exact: str = "") -> None:
+        """`exact` is the key that shows the paths with their subscriptions' ids."""
         super().__init__(plan.title, _hints(plan))
         self.plan = plan
         self.changes = changes
+        self._exact = exact
+        self._whole = False
         self.TONE = {Risk.CHANGES: "-warning", Risk.DESTROYS: "-danger"}.get(plan.risk, "")
 
     def page(self) -> Page:
-        return plan_page(self.plan, self.changes)
+        return plan_page(self.plan, self.changes, self._exact, whole=self._whole)
+
+    def action_run(self, id: str) -> None:
+        self._whole = not self._whole
+        self.show_page(self.page())
 
     def controls(self) -> list[Widget]:
         if self.plan.refused:
@@ -111,8 +134,9 @@ class ConfirmPlan(Dialog[Consent]):
         if self.plan.risk >= Risk.DESTROYS:
             losses = " ".join(self.plan.losses) or "this cannot be undone"
             found.append(Tick(f"I understand: {losses}", id="understood"))
-        go = Button("Go ahead", id="go", variant="error" if self.plan.risk >= Risk.CHANGES else "primary")
-        return [*found, button_row(Button("Cancel", id="cancel"), go)]
+        variant: ButtonVariant = "error" if self.plan.risk >= Risk.CHANGES else "primary"
+        go = Button(plain(self.plan.go), id="go", variant=variant)
+        return [*found, button_row(Button(plain(self.plan.leave), id="cancel"), go)]
 
     def on_mount(self) -> None:
         first = "#go" if self.plan.risk <= Risk.CREATES else "#cancel"
@@ -195,5 +219,5 @@ def _hints(plan: Plan) -> str:
     if plan.confirm_name:
         return f"{risk} · type the name, tab tab, enter · ↑↓ scroll · esc back"
     if plan.risk >= Risk.COSTS:
-        return f"{risk} · tab to 'Go ahead', enter · ↑↓ scroll · esc back"
+        return f"{risk} · tab to '{plan.go}', enter · ↑↓ scroll · esc back"
     return f"{risk} · enter to go ahead · ↑↓ scroll · esc back"

@@ -372,7 +372,11 @@ class ConsoleScreen(Screen[None]):
     def header_changed(self, trouble: str | None = None) -> None:
         if trouble is not None:
             self._trouble = trouble
-        self.query_one(StatusBar).show(header.status(self.console_app, self._trouble))
+        status = header.status(self.console_app, self._trouble)
+        self.query_one(StatusBar).show(status)
+        for screen in self.app.screen_stack[1:]:
+            if also := getattr(screen, "header_changed", None):
+                also(status)
 
     _trouble = ""
 

@@ -25,6 +25,7 @@ from widgets.key_line import KeyLine
 from widgets.loose_ends import LooseEndTable
 from widgets.page import Page, PageView
 from widgets.pane import fault_line
+from widgets.status import Status, StatusBar
 from widgets.table_messages import CursorMoved, Opened
 
 from ..flows import READ_ONLY_REASON, actions
@@ -51,6 +52,7 @@ class LooseEndsScreen(Screen[None]):
         return self.query_one(LooseEndTable)
 
     def compose(self) -> ComposeResult:
+        yield StatusBar(id="loose-end-status")
         with Vertical(id="loose-ends") as box:
             box.border_title = "Loose ends"
             yield LooseEndTable(self.console_app.state.service_now, self.key_of, id="loose-end-table")
@@ -61,11 +63,18 @@ class LooseEndsScreen(Screen[None]):
     def on_mount(self) -> None:
         self._composed = True
         self.table.focus()
+        self.console_app.console_screen.header_changed()
         self.loose_ends_changed()
         self.set_interval(TICK_S, self._tick)
 
+    def header_changed(self, status: Status) -> None:
+        """Called by the console's screen, which shows the same line."""
+        if self._composed:
+            self.query_one(StatusBar).show(status)
+
     def _tick(self) -> None:
         if self.is_current:
+            self.console_app.console_screen.header_changed()
             self.console_app.state.loose_ends.tick()
             self.loose_ends_changed()
 

@@ -22,6 +22,7 @@ from azure_ops.model import FleetItem, Operation, Subscription, Vault
 from widgets.key_line import KeyLine
 from widgets.page import PageScroll
 from widgets.pane import Pane, counted
+from widgets.status import Status, StatusBar
 from widgets.table_messages import CursorMoved, Opened, ShownChanged
 from widgets.vaults import VaultTable, vault_page
 
@@ -74,6 +75,7 @@ class VaultsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         table = VaultTable(id="vault-table")
+        yield StatusBar(id="vault-status")
         yield Horizontal(
             Pane(1, "Vaults", table, id="vaults-pane"),
             Pane(2, "Details", PageScroll(id="vault-page"), id="vault-pane"),
@@ -84,11 +86,12 @@ class VaultsScreen(Screen[None]):
     def on_mount(self) -> None:
         self._arrange(self.app.size.width, self.app.size.height)
         self.table.focus()
+        self.console_app.console_screen.header_changed()
         self.vaults_changed()
         if self._first:
             self.table.set_cursor(self._first)
         self._read([vault.id for vault in self.console_app.state.known_vaults()])
-        self.set_interval(TICK_S, self._show_vault)
+        self.set_interval(TICK_S, self._tick)
 
     @property
     def table(self) -> VaultTable:
@@ -143,9 +146,18 @@ class VaultsScreen(Screen[None]):
         if found:
             self.run_worker(self._read_some(found, fresh=True), group="changed", exit_on_error=False)
 
+    def header_changed(self, status: Status) -> None:
+        """Called by the console's screen, which shows the same line."""
+        if self.is_mounted:
+            self.query_one(StatusBar).show(status)
+
     # showing ------------------------------------------------------------------------------------------------
 
     def on_cursor_moved(self, event: CursorMoved) -> None:
+        self._show_vault()
+
+    def _tick(self) -> None:
+        self.console_app.console_screen.header_changed()
         self._show_vault()
 
     def on_shown_changed(self, event: ShownChanged) -> None:

@@ -16,7 +16,8 @@ from textual.screen import Screen
 from azure_ops import wire
 from azure_ops.arm_ids import JOBS_ELSEWHERE, segment
 from azure_ops.errors import RecoveryError
-from azure_ops.model import Job, Operation
+from azure_ops.failback import NEW_ITEM, item_id_of
+from azure_ops.model import FleetItem, Job, Operation
 from azure_ops.restore_outputs import outputs
 from widgets.key_line import KeyLine
 from widgets.page import PageView
@@ -151,7 +152,9 @@ class WatchScreen(Screen[None]):
         """Only what time changes."""
         if self.is_current:
             now = self.console_app.state.service_now()
-            self.query_one("#watch-facts", PageView).show(wording.facts(self.operation, self.job, now))
+            page = wording.facts(self.operation, self.job, now)
+            wording.add_next_step(page, self.job, self._row(), self.console_app.keys)
+            self.query_one("#watch-facts", PageView).show(page)
             self.query_one(TaskTree).tick(now)
 
     def _show_keys(self) -> None:
@@ -171,11 +174,16 @@ class WatchScreen(Screen[None]):
         self.query_one(KeyLine).show_keys([*shown, (keys.shown("raw"), "JSON"), (keys.shown("help"), "Help")])
 
     def _vm(self) -> Sequence[Target]:
-        """The VM that this is about, as it is now."""
-        operation, job = self.operation, self.job
-        key = operation.target_key if operation else job.target_key if job else ""
-        item = self.console_app.state.items.get(key)
+        item = self._row()
         return [item] if item else []
+
+    def _row(self) -> FleetItem | None:
+        """The VM that this is about, as it is now; after a re-protect it is the one that runs."""
+        operation, job, items = self.operation, self.job, self.console_app.state.items
+        moved = job.properties.get(NEW_ITEM, "").lower() if job and job.state.ended else ""
+        if moved:
+            return next((one for one in items.values() if item_id_of(one) == moved), None)
+        return items.get(operation.target_key if operation else job.target_key if job else "")
 
     @staticmethod
     def _title(operation: Operation | None, job: Job | None) -> str:

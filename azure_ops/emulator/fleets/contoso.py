@@ -207,8 +207,10 @@ def _road(
 
 
 def _staging(builder: Builder, recovery: str, development: str, eus: str) -> None:
-    """Where restores into the paired region, into the other subscription and with an identity can go."""
+    """Where restores into the paired region, into the other subscription and with an identity can go, and
+    what re-protects of the machines of the recovery regions use as cache."""
     builder.storage_account(recovery, "stcontosorestoreneu", "northeurope")
+    builder.storage_account(recovery, "stcontosocachewus", "westus")
     home = f"{development}/resourceGroups/rg-recovery-dev"
     account = builder.storage_account(home, "stcontosodeveus", "eastus")
     builder.identity(

@@ -184,7 +184,7 @@ def _tiers(point: RecoveryPoint, now: datetime) -> list[dict[str, str]]:
     if point.in_vault:
         tiers.append({"type": "HardenedRP", "status": "Deleted" if point.archived else "Valid"})
     if point.archived:
-        tiers.append({"type": "ArchivedRP", "status": "Valid"})
+        tiers.append({"type": "ArchivedRP", "status": "Rehydrated" if point.is_rehydrated(now) else "Valid"})
     return tiers
 
 

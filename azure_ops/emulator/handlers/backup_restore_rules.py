@@ -3,6 +3,7 @@ restore itself is refused for the first."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..answers import not_modelled
@@ -14,14 +15,17 @@ from ..world import World
 from .authorization import assignments_of
 from .backup_errors import STORAGE_GONE, TARGET_TAKEN, VM_GONE
 from .bodies import member
+from .compute_sizes import quota_problem, size_named
 from .odata import invalid_input
 
 KINDS = ("RestoreDisks", "AlternateLocation", "OriginalLocation")
+PLAIN, REHYDRATING = "IaasVMRestoreRequest", "IaasVMRestoreWithRehydrationRequest"
+DAYS_KEPT = range(10, 31)
 KNOWN = {
     "objectType", "recoveryPointId", "recoveryType", "sourceResourceId", "targetVirtualMachineId",
     "targetResourceGroupId", "storageAccountId", "virtualNetworkId", "subnetId", "region",
     "restoreDiskLunList", "zones", "identityInfo", "identityBasedRestoreDetails",
-    "resourceGuardOperationRequests", "restoreWithManagedDisks",
+    "resourceGuardOperationRequests", "restoreWithManagedDisks", "recoveryPointRehydrationInfo",
 }  # fmt: skip
 HARMLESS: tuple[Any, ...] = (None, False, "", [], {}, {"encryptionEnabled": False})
 """Values of what is not modelled that ask for nothing."""
@@ -36,7 +40,7 @@ def read_order(
         if name not in KNOWN and name != "createNewCloudService" and value not in HARMLESS:
             raise not_modelled(f"restores with '{name}'")
     kind = str(asked.get("recoveryType"))
-    if asked.get("objectType") != "IaasVMRestoreRequest" or kind not in KINDS:
+    if asked.get("objectType") not in (PLAIN, REHYDRATING) or kind not in KINDS:
         raise invalid_input("The request must be an IaasVMRestoreRequest with a known recoveryType.")
     if str(asked.get("recoveryPointId") or "").rsplit("/", 1)[-1] != point.name:
         raise invalid_input("recoveryPointId must be the recovery point of the path.")
@@ -55,7 +59,21 @@ def read_order(
     _read_target(order, item, asked)
     order.luns = _luns(asked.get("restoreDiskLunList"), order, point)
     order.zones = _zones(asked.get("zones"))
+    _read_rehydration(order, asked, where)
     return order
+
+
+def _read_rehydration(order: RestoreOrder, asked: dict[str, Any], where: str) -> None:
+    info = asked.get("recoveryPointRehydrationInfo")
+    if asked.get("objectType") != REHYDRATING:
+        if info:
+            raise invalid_input(f"recoveryPointRehydrationInfo belongs to an {REHYDRATING}.")
+        return
+    priority = member(info, "rehydrationPriority")
+    days = re.fullmatch(r"P(\d{1,2})D", str(member(info, "rehydrationRetentionDuration")))
+    if where or priority not in ("Standard", "High") or days is None or int(days[1]) not in DAYS_KEPT:
+        raise invalid_input("A rehydration needs a priority, 10 to 30 days, and the vault's own region.")
+    order.rehydrate, order.rehydrated_days = str(priority), int(days[1])
 
 
 def _storage(asked: dict[str, Any]) -> str:
@@ -125,10 +143,10 @@ def problems_of(
     world: World, vault: Vault, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder
 ) -> list[Problem]:
     """What the state of the world has against it; empty when it would be carried out."""
-    found = _tier_problems(point) + _storage_problems(world, order)
+    found = _tier_problems(world, point, order) + _storage_problems(world, order)
     found += _group_problems(world, vault, point, order)
     if order.kind == "AlternateLocation":
-        found += _machine_problems(world, order)
+        found += _machine_problems(world, order) + _size_problems(world, point, order)
     if order.kind == "OriginalLocation" and world.store.find(VirtualMachine, item.vm_id) is None:
         found.append(Problem(VM_GONE.title, VM_GONE.message, VM_GONE.recommendations))
     at_home = order.region == vault.location.lower()
@@ -142,8 +160,8 @@ def problems_of(
     return found
 
 
-def _tier_problems(point: RecoveryPoint) -> list[Problem]:
-    if not point.archived:
+def _tier_problems(world: World, point: RecoveryPoint, order: RestoreOrder) -> list[Problem]:
+    if not point.archived or order.rehydrate or point.is_rehydrated(world.clock.now()):
         return []
     message = "The recovery point is in the archive tier: rehydrate it before it is restored."
     return [Problem("UserErrorRecoveryPointNotRehydrated", message)]
@@ -182,6 +200,14 @@ def _group_problems(world: World, vault: Vault, point: RecoveryPoint, order: Res
         message = "Cross Subscription Restore needs a recovery point in the vault tier."
         return [Problem("UserErrorCrossSubscriptionRestoreNotSupported", message)]
     return []
+
+
+def _size_problems(world: World, point: RecoveryPoint, order: RestoreOrder) -> list[Problem]:
+    size = size_named(point.vm_size)
+    if size is None or not quota_problem(world, order.group_id.split("/")[2], order.region, size):
+        return []
+    message = "The core quota of the subscription has been reached."
+    return [Problem("UserErrorCoreCountSubscriptionQuotaReached", message)]
 
 
 def _machine_problems(world: World, order: RestoreOrder) -> list[Problem]:

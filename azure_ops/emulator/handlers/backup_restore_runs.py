@@ -3,6 +3,8 @@ transfer done (the disks are there) → machine created, or replaced → outputs
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ..records.backup import BackupError, BackupJob, BackupTask, ProtectedItem, RecoveryPoint
 from ..records.compute import StorageAccount, VirtualMachine
 from ..records.restores import RestoreOrder
@@ -20,6 +22,7 @@ from .backup_restore_effects import (
 from .backup_runs import end_task, fail_task, schedule_phase
 from .formats import us_time
 
+REHYDRATION_S = {"Standard": (8 * 3600.0, 14 * 3600.0), "High": (1800.0, 3300.0)}
 TRANSFER = "Transfer data from vault"
 CROSS_REGION = "CrossRegionRestore"
 SECOND_TASK = {
@@ -42,7 +45,13 @@ def start_restore(
     world: World, item: ProtectedItem, point: RecoveryPoint, order: RestoreOrder, activity_id: str
 ) -> BackupJob:
     job = new_restore(world, item, point, order, activity_id)
-    schedule_phase(world, job, job.tasks[0].expected_s, "transfer_done")
+    if order.rehydrate and point.archived and not point.is_rehydrated(world.clock.now()):
+        shortest, longest = REHYDRATION_S[order.rehydrate]
+        seconds = world.store.random.uniform(shortest, longest)
+        job.tasks[0].expected_s += seconds
+        schedule_phase(world, job, seconds, "rehydrated")
+    else:
+        schedule_phase(world, job, job.tasks[0].expected_s, "transfer_done")
     return job
 
 
@@ -132,6 +141,16 @@ def restore_phase(world: World, event: Event) -> None:
         _fail(world, job, 0, VM_GONE)
     else:
         PHASES[phase](world, job, job.restore, item)
+
+
+def _rehydrated(world: World, job: BackupJob, order: RestoreOrder, item: ProtectedItem) -> None:
+    """The point can be read from now on, by other restores, too."""
+    now, transfer = world.clock.now(), job.tasks[0]
+    if point := _point_of(item, order):
+        point.rehydrated_until = now + timedelta(days=order.rehydrated_days)
+        world.store.save(item)
+    elapsed_s = (now - (transfer.started_at or now)).total_seconds()
+    schedule_phase(world, job, max(transfer.expected_s - elapsed_s, 1.0), "transfer_done")
 
 
 def _transfer_done(world: World, job: BackupJob, order: RestoreOrder, item: ProtectedItem) -> None:
@@ -235,6 +254,7 @@ def _tell_disks(job: BackupJob, order: RestoreOrder, item: ProtectedItem) -> Non
 
 
 PHASES = {
+    "rehydrated": _rehydrated,
     "transfer_done": _transfer_done,
     "machine_created": _machine_created,
     "machine_stopped": _machine_stopped,

@@ -58,12 +58,20 @@ def service_list(ctx: Context, documents: list[Json], size: int = PAGE) -> Answe
 # documents --------------------------------------------------------------------------------------------------
 
 
+SCENARIO_WORDS = {
+    "EnableDr": "EnableProtection",
+    "DisableDr": "DisableProtection",
+    "SwitchReplicationGroupProtection": "ReverseReplication",
+}
+"""Items call some jobs otherwise than the jobs call themselves."""
+
+
 def _scenario(item: ReplicatedItem, job: ReplicationJob | None) -> dict[str, Json]:
     if job is None:
         none = f"{service_id(vault_of(item.id))}/replicationJobs/None"
         return {"scenarioName": "None", "jobId": none, "startTime": NO_SCENARIO_TIME}
     return {
-        "scenarioName": job.scenario,
+        "scenarioName": SCENARIO_WORDS.get(job.scenario, job.scenario),
         "jobId": service_id(job.id),
         "startTime": service_time(job.accepted_at),
     }

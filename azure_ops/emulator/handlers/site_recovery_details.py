@@ -56,6 +56,7 @@ def provider_details(world: World, item: ReplicatedItem, now: datetime) -> dict[
     state = state_of(item, now)
     primary, recovery = location_of(world, item.id), location_of(world, item.recovery_container_id)
     known = state.vm_state != "UnprotectedStatesBegin"
+    reversed_ = bool(item.initial_primary_location)
     return {
         "instanceType": "A2A",
         "fabricObjectId": item.vm_id.lower(),
@@ -83,8 +84,11 @@ def provider_details(world: World, item: ReplicatedItem, now: datetime) -> dict[
         "recoveryAvailabilitySet": None,
         "selectedRecoveryAzureNetworkId": item.recovery_network_id if known else None,
         "selectedTfoAzureNetworkId": item.test_network_id or None,
-        "vmNics": [_nic(item, nic) for nic in item.nics] if known else [],
-        "vmSyncedConfigDetails": {"tags": dict(item.tags) if known else {}, "inputEndpoints": []},
+        "vmNics": [_nic(item, nic, known) for nic in item.nics] if known or reversed_ else [],
+        "vmSyncedConfigDetails": {
+            "tags": dict(item.tags) if known or reversed_ else {},
+            "inputEndpoints": [],
+        },
         **_monitoring(item, state, now),
         **_agent(item, now, known),
         "recoveryFabricObjectId": item.recovery_vm_id.lower() or None,
@@ -95,7 +99,7 @@ def provider_details(world: World, item: ReplicatedItem, now: datetime) -> dict[
         "rpoInSeconds": rpo_s(item, now) if known else None,
         "lastRpoCalculatedTime": service_time(rpo_calculated_at(item, now)) if known else None,
         "primaryAvailabilityZone": None,
-        "recoveryAvailabilityZone": None,
+        "recoveryAvailabilityZone": item.recovery_zone or None,
         "primaryExtendedLocation": None,
         "recoveryExtendedLocation": None,
         "vmEncryptionType": "NotEncrypted",
@@ -142,7 +146,8 @@ def _disk(item: ReplicatedItem, disk: ReplicatedDisk, state: State, now: datetim
         "recoveryResourceGroupId": item.recovery_group_id,
         "recoveryTargetDiskId": target_disk_id(item, disk) if failed_over else None,
         "recoveryReplicaDiskId": "" if failed_over else target_disk_id(item, disk, "-ASRReplica"),
-        "recoveryOrignalTargetDiskId": disk.original_target_disk_id or None,
+        "recoveryOrignalTargetDiskId": disk.original_target_disk_id
+        or ("" if item.initial_primary_location else None),
         "recoveryReplicaDiskAccountType": disk.account_type,
         "recoveryTargetDiskAccountType": disk.account_type,
         **dict.fromkeys(DISK_NULLS),
@@ -184,19 +189,20 @@ ADDRESS_NULLS = (
 )
 
 
-def _nic(item: ReplicatedItem, nic: ReplicatedNic) -> dict[str, Json]:
+def _nic(item: ReplicatedItem, nic: ReplicatedNic, known: bool) -> dict[str, Json]:
+    """While a re-protected machine is copied back, the source's half is not known (again)."""
     return {
         "nicId": derived_guid(item.guid, nic.nic_id),
         "replicaNicId": None,
-        "sourceNicArmId": nic.nic_id,
-        "vMNetworkName": nic.network_id,
+        "sourceNicArmId": nic.nic_id if known else nic.nic_id.lower(),
+        "vMNetworkName": nic.network_id if known else None,
         "recoveryVMNetworkId": item.recovery_network_id,
         "ipConfigs": [
             {
-                "name": nic.ip_config,
+                "name": nic.ip_config if known else None,
                 "isPrimary": True,
-                "subnetName": nic.subnet,
-                "staticIPAddress": nic.ip_address,
+                "subnetName": nic.subnet if known else None,
+                "staticIPAddress": nic.ip_address if known else None,
                 "ipAddressType": "Dynamic",
                 "isSeletedForFailover": True,
                 "recoverySubnetName": nic.recovery_subnet,
@@ -205,7 +211,7 @@ def _nic(item: ReplicatedItem, nic: ReplicatedNic) -> dict[str, Json]:
                 **dict.fromkeys(ADDRESS_NULLS),
             }
         ],
-        "selectionType": "SelectedByDefault",
+        "selectionType": "SelectedByDefault" if known else "NotSelected",
         "recoveryNetworkSecurityGroupId": None,
         "enableAcceleratedNetworkingOnRecovery": nic.accelerated,
         "reuseExistingNic": False,

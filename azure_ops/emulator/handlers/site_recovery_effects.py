@@ -31,6 +31,10 @@ def _in_group(item: ReplicatedItem, kind: str, name: str) -> str:
     return f"{item.recovery_group_id}/providers/{kind}/{name}"
 
 
+def _zones(item: ReplicatedItem) -> list[str]:
+    return [item.recovery_zone] if item.recovery_zone else []
+
+
 def test_vm_id(item: ReplicatedItem) -> str:
     return _in_group(item, "Microsoft.Compute/virtualMachines", test_name(item))
 
@@ -41,7 +45,8 @@ def recovery_vm_id(item: ReplicatedItem) -> str:
 
 def name_is_taken(world: World, item: ReplicatedItem) -> bool:
     """A machine of the recovery VM's name that no failover of this item made."""
-    return recovery_vm_id(item).lower() not in (item.recovery_vm_id.lower(), item.vm_id.lower()) and (
+    ours = (item.recovery_vm_id.lower(), item.vm_id.lower(), item.left_vm_id.lower())
+    return recovery_vm_id(item).lower() not in ours and (
         world.store.find(VirtualMachine, recovery_vm_id(item)) is not None
     )
 
@@ -69,6 +74,7 @@ def _make_disks(
             sku=disk.account_type,
             os_type=item.os_type if disk.is_os else None,
             managed_by=vm_id,
+            zones=_zones(item),
             time_created=at,
             unique_id=world.store.new_guid(),
             create_option="Copy",
@@ -124,6 +130,7 @@ def _make_vm(
         nic_ids=nics,
         power=power,
         tags=dict(item.tags),
+        zones=_zones(item),
         time_created=at,
         vm_id=world.store.new_guid(),
         changed_at=at,
@@ -133,12 +140,22 @@ def _make_vm(
 
 
 def _remove_vm(world: World, vm_id: str) -> None:
+    """With its disks and interfaces."""
     vm = world.store.find(VirtualMachine, vm_id) if vm_id else None
     if vm is None:
         return
     for disk_id in (vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)):
         if (disk := world.store.find(Disk, disk_id)) is not None:
             world.store.delete(disk)
+    remove_machine(world, vm)
+
+
+def remove_machine(world: World, vm: VirtualMachine) -> None:
+    """With its interfaces; its disks stay, attached to nothing."""
+    for disk_id in (vm.os_disk_id, *(disk.disk_id for disk in vm.data_disks)):
+        if (disk := world.store.find(Disk, disk_id)) is not None:
+            disk.managed_by = None
+            world.store.save(disk)
     for nic_id in vm.nic_ids:
         if (nic := world.store.find(NetworkInterface, nic_id)) is not None:
             world.store.delete(nic)
@@ -201,7 +218,7 @@ def make_recovery_vm(
 ) -> None:
     vm_id = recovery_vm_id(item)
     vm = _make_vm(world, item, vm_id, item.recovery_network_id, ("", ""), at, power, point_at)
-    item.recovery_vm_id = vm.id
+    item.recovery_vm_id, item.left_vm_id = vm.id, ""
     item.recovery_disk_ids = [target_disk_id(item, disk) for disk in item.disks]
     world.store.save(item)
 
@@ -224,7 +241,11 @@ def mark_committed(world: World, item: ReplicatedItem) -> None:
     """The points are gone with the commit, and so are the replica disks."""
     item.state = FAILOVER_COMMITTED
     item.stored_points = []
+    remove_replicas(world, item)
+    world.store.save(item)
+
+
+def remove_replicas(world: World, item: ReplicatedItem) -> None:
     for disk in item.disks:
         if (replica := world.store.find(Disk, target_disk_id(item, disk, "-ASRReplica"))) is not None:
             world.store.delete(replica)
-    world.store.save(item)

@@ -51,6 +51,7 @@ CUSTOM_DETAILS = {
     "TestFailoverCleanup": "TestFailoverJobDetails",
     "UnplannedFailover": "FailoverJobDetails",
     "ChangePit": "FailoverJobDetails",
+    "SwitchReplicationGroupProtection": "SwitchProtectionJobDetails",
 }
 
 
@@ -131,7 +132,9 @@ def _custom_details(job: ReplicationJob, named: bool) -> dict[str, Json]:
     details: dict[str, Json] = {"instanceType": kind}
     if kind == "TestFailoverJobDetails":
         details |= _test_details(job)
-    if kind != "AsrJobDetails":
+    if kind == "SwitchProtectionJobDetails":
+        details["newReplicationProtectedItemId"] = job.inputs["new_item"]
+    elif kind != "AsrJobDetails":
         details["protectedItemDetails"] = [dict(job.outcome)] if job.outcome else []
     return {**details, "affectedObjectDetails": dict(job.affected) if named else {}}
 

@@ -111,11 +111,16 @@ class RecoveryPoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     encrypted: bool = False
     archived: bool = False
     """Moved from the vault tier to the archive, where it cannot be restored from."""
+    rehydrated_until: datetime | None = None
+    """Brought back from the archive by a restore, and readable until then."""
     threat: str = ""
     """Healthy, Warning or UnHealthy; empty: the vault's threat detection is not on."""
     threats: list[Threat] = []
     files_open_until: datetime | None = None
     """The session of an item-level recovery, until it is revoked or over."""
+
+    def is_rehydrated(self, now: datetime) -> bool:
+        return self.rehydrated_until is not None and now < self.rehydrated_until
 
     def files_are_open(self, now: datetime) -> bool:
         return self.files_open_until is not None and now < self.files_open_until

@@ -23,6 +23,9 @@ class RestoreOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The identity that writes to the storage account; empty: the service itself."""
     zones: list[str] | None = None
     """The zone of what is made; empty: none; None: the point's."""
+    rehydrate: str = ""
+    """`Standard` or `High`: a point of the archive is brought back first."""
+    rehydrated_days: int = 0
     from_vault: bool = False
     """Copied from the vault, not from the snapshot: minutes instead of seconds."""
     transfer_gb: int = 0

@@ -133,6 +133,7 @@ class ReplicatedItem(Record, kw_only=True, omit_defaults=True):
     recovery_network_id: str
     recovery_vm_name: str = ""
     """Empty = the source's name."""
+    recovery_zone: str = ""
     test_network_id: str = ""
     os_type: str = "Linux"
     generation: str = "V2"
@@ -182,6 +183,8 @@ class ReplicatedItem(Record, kw_only=True, omit_defaults=True):
     failover_point_at: datetime | None = None
     recovery_vm_id: str = ""
     recovery_disk_ids: list[str] = []
+    left_vm_id: str = ""
+    """What a failback has left running nowhere in the recovery region; the next failover takes its place."""
     stored_points: list[StoredPoint] = []
 
 
