@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .file_places import Place
 from .model import ErrorNote, Fact
 from .secret import Secret as Secret
 
 RESTORE_FILES = "restore-files"
-"""In the journal: files written to this machine. It asks nothing of Azure and is no action on a row."""
+"""In the journal: files written to their place. It asks nothing of Azure and is no action on a row."""
 READ_AT_ONCE = 64 * 1024
 NOT_THERE = "NotThere"
 """Code of the error that nothing has the name."""
@@ -130,12 +131,12 @@ class RestoreState(StrEnum):
 
 
 class FileRestore(Fact, frozen=True, kw_only=True):
-    """Files on their way to a folder of this machine, or there."""
+    """Files on their way to their place, or there."""
 
     id: str
     """Of the operation in the journal."""
     volume: str
-    folder: str
+    place: Place
     conflict: Conflict
     state: RestoreState
     files: int = 0
@@ -147,6 +148,10 @@ class FileRestore(Fact, frozen=True, kw_only=True):
     bytes_fetched: int = 0
     path: bytes = b""
     """The file that was finished last."""
+    checking: bool = False
+    """All files are written: links, attributes, and what has to be read again."""
+    made: str = ""
+    """The archive, under the name that it got."""
     restored: int = 0
     restored_bytes: int = 0
     resumed: int = 0
@@ -156,16 +161,6 @@ class FileRestore(Fact, frozen=True, kw_only=True):
     losses_count: int = 0
     manifest: str = ""
     error: ErrorNote | None = None
-
-
-class FolderCheck(Fact, frozen=True, kw_only=True):
-    """A folder of this machine as a destination."""
-
-    folder: str
-    """Absolute, with links followed as far as they exist."""
-    problem: str = ""
-    exists: bool = False
-    free_bytes: int = 0
 
 
 class FileSession(Fact, frozen=True, kw_only=True):

@@ -25,9 +25,9 @@ from .file_model import (
     FileSession,
     FileSystemView,
     FileVolume,
-    FolderCheck,
     Secret,
 )
+from .file_places import Place, PlaceCheck
 from .model import (
     Check,
     Details,
@@ -45,7 +45,7 @@ from .model import (
     Vault,
 )
 
-PROTOCOL = 9
+PROTOCOL = 10
 """Raised with every change that an older peer would misread; only equal numbers talk to each other."""
 LONGEST_FRAME = 64 * 1024 * 1024
 
@@ -230,22 +230,27 @@ class HashFile(Message, frozen=True, kw_only=True):
 
 class CountFiles(Message, frozen=True, kw_only=True):
     """How much a choice comes to. The answer may be of a count that goes on: ask again for more of it. With
-    a folder the first files are named, and which of them exist there."""
+    a place the first files are named, and which of them exist there."""
 
     session: str
     choice: FileChoice
-    folder: str = ""
+    place: Place | None = None
+    agent: str = ""
 
 
-class CheckFolder(Message, frozen=True, kw_only=True):
-    folder: str
+class CheckPlace(Message, frozen=True, kw_only=True):
+    place: Place
+    conflict: Conflict
+    agent: str = ""
+    """The socket of the user's ssh-agent, here and below: the console's, the engine may outlive its own."""
 
 
 class RestoreFiles(Message, frozen=True, kw_only=True):
     session: str
     choice: FileChoice
-    folder: str
+    place: Place
     conflict: Conflict
+    agent: str = ""
     overwriting: bool = False
     """The user confirmed that files which exist are replaced."""
 
@@ -255,6 +260,7 @@ class ResumeRestore(Message, frozen=True, kw_only=True):
 
     session: str
     id: str
+    agent: str = ""
 
 
 class GetRestore(Message, frozen=True, kw_only=True):
@@ -309,7 +315,7 @@ Request = (
     | ReadFile
     | HashFile
     | CountFiles
-    | CheckFolder
+    | CheckPlace
     | RestoreFiles
     | ResumeRestore
     | GetRestore
@@ -521,8 +527,8 @@ class FilesCounted(Message, frozen=True, kw_only=True):
     count: FileCount
 
 
-class FolderChecked(Message, frozen=True, kw_only=True):
-    check: FolderCheck
+class PlaceChecked(Message, frozen=True, kw_only=True):
+    check: PlaceCheck
 
 
 class RestoreTold(Message, frozen=True, kw_only=True):
@@ -555,7 +561,7 @@ Result = (
     | FileRead
     | FileHashed
     | FilesCounted
-    | FolderChecked
+    | PlaceChecked
     | RestoreTold
     | GotStatus
 )

@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         nothing_said = settings.key == CloudSettings().key and not (options.cloud or options.subscription)
         return handover(settings, _key_table(config), rest, any_cloud=nothing_said)
     if command == "files":
-        return _open_files(rest, config)
+        return _open_files(rest, config, settings.read_only)
     if command == "doctor":
         from .doctor import main as doctor
 
@@ -194,7 +194,7 @@ def _key_table(config: Config) -> KeyTable:
         _fail(f"{config.path}: {error}")
 
 
-def _open_files(rest: Sequence[str], config: Config) -> int:
+def _open_files(rest: Sequence[str], config: Config, read_only: bool) -> int:
     """All images of one machine, or a folder; an engine of its own reads them, which knows no Azure."""
     from azure_ops.cloud import LOCAL, CloudSettings
 
@@ -226,10 +226,10 @@ def _open_files(rest: Sequence[str], config: Config) -> int:
     if asked.script and asked.also:
         given.error("--also goes with images or a folder")
     if asked.script:
-        return _run_script(asked.script, config)
+        return _run_script(asked.script, config, read_only)
     opened, *also = (_images_of_one_machine(each) for each in (images, *asked.also))
     _refuse_bad_terminal()
-    return _open_console(CloudSettings(name=LOCAL), config, opened, tuple(also))
+    return _open_console(CloudSettings(name=LOCAL, read_only=read_only), config, opened, tuple(also))
 
 
 def _images_of_one_machine(images: Sequence[str]) -> tuple[str, ...]:
@@ -243,7 +243,7 @@ def _images_of_one_machine(images: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(os.path.abspath, images))
 
 
-def _run_script(folder: str, config: Config) -> int:
+def _run_script(folder: str, config: Config, read_only: bool) -> int:
     from pathlib import Path
 
     from azure_ops.cloud import LOCAL, CloudSettings
@@ -253,7 +253,7 @@ def _run_script(folder: str, config: Config) -> int:
     _refuse_bad_terminal()
 
     def console(mounted: Path) -> int:
-        return _open_console(CloudSettings(name=LOCAL), config, (str(mounted),))
+        return _open_console(CloudSettings(name=LOCAL, read_only=read_only), config, (str(mounted),))
 
     try:
         return recovery_script.browse(Path(os.path.abspath(folder)), console)

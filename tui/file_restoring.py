@@ -1,4 +1,4 @@
-"""Ticked files to a folder: form, plan, the restore itself and its progress, one after the other."""
+"""Ticked files to their place: form, plan, the restore itself and its progress, one after the other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from azure_ops import wire
 from azure_ops.file_model import Control, FileChoice, FileRestore, RestoreState
 
 from .screens.files_progress import GoOn, RestoreProgress
-from .screens.files_restore import RestoreForm, RestorePlan
+from .screens.files_restore import RestoreForm, RestorePlan, agent_socket
 
 if TYPE_CHECKING:
     from .app import ConsoleApp
@@ -43,7 +43,11 @@ class FileRestoring:
         if on is None:
             return None
         if on:
-            return (await ask(wire.ResumeRestore(session=session, id=told.id), wire.RestoreTold)).restore
+            return (
+                await ask(
+                    wire.ResumeRestore(session=session, id=told.id, agent=agent_socket()), wire.RestoreTold
+                )
+            ).restore
         await ask(wire.ControlRestore(session=session, control=Control.CANCEL), wire.RestoreTold)
         return None
 
@@ -58,7 +62,7 @@ class FileRestoring:
                 break
             form = RestoreForm(self._app, what, answers)
         request = wire.RestoreFiles(
-            session=self._session(), choice=choice, folder=answers.check.folder, conflict=answers.conflict,
-            overwriting=plan.overwriting,
+            session=self._session(), choice=choice, place=answers.check.place, conflict=answers.conflict,
+            overwriting=plan.overwriting, agent=agent_socket(),
         )  # fmt: skip
-        return (await self._app.link.ask(request, wire.RestoreTold)).restore
+        return (await self._app.link.ask(request, wire.RestoreTold, 60)).restore

@@ -100,7 +100,7 @@ TABLE: tuple[Key, ...] = (
     Key(
         "restore-files",
         ("E",),
-        "Restore the ticked files to a folder; or see how far it is",
+        "Restore the ticked files; or see how far it is",
         FILES,
         "Restore",
     ),

@@ -64,7 +64,7 @@ async def _result(engine: Engine, console: Console, request: wire.Request) -> wi
         case (
             wire.OpenFiles() | wire.OpenFileSystem() | wire.IdentifyVolumes() | wire.UnlockVolume()
             | wire.ListFiles() | wire.FindFiles() | wire.LookUpPath() | wire.ReadFile() | wire.HashFile()
-            | wire.CountFiles() | wire.CheckFolder() | wire.RestoreFiles() | wire.ResumeRestore()
+            | wire.CountFiles() | wire.CheckPlace() | wire.RestoreFiles() | wire.ResumeRestore()
             | wire.GetRestore() | wire.ControlRestore() | wire.CloseFiles()
         ):  # fmt: skip
             return await engine.files.answer(console, request)

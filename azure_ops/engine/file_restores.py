@@ -1,4 +1,4 @@
-"""Files on their way to a folder of this machine: begun, paused, cancelled, gone on with after a death.
+"""Files on their way to their place: begun, paused, cancelled, gone on with after a death.
 
 Each is an operation in the journal, with a line for every file that arrived.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,13 +17,15 @@ import msgspec
 
 from .. import wire
 from ..errors import Busy, InvalidState, NotFound, RecoveryError, Refused
-from ..file_model import RESTORE_FILES, Conflict, Control, FileChoice, FileRestore, FolderCheck, RestoreState
+from ..file_model import RESTORE_FILES, Conflict, Control, FileChoice, FileRestore, RestoreState
+from ..file_places import Place, PlaceKind
 from ..file_restore.extraction import Extraction
 from ..file_restore.reports import Options, Report
 from ..journal.store import Entry, Journal
 from ..model import Phase, Plan, Risk
 from .console import Board
-from .file_session import FileSession, check_choice, folder_of
+from .file_places import check_place, opener_of, refuse_read_only
+from .file_session import FileSession, check_choice
 from .operations import operation_of
 
 log = logging.getLogger(__name__)
@@ -59,12 +60,19 @@ class Restore:
     def sources(self) -> tuple[str, ...]:
         return tuple(msgspec.json.decode(self.entry.arguments["sources"], type=list[str]))
 
+    @property
+    def place(self) -> Place:
+        arguments = self.entry.arguments
+        if "place" not in arguments:
+            return Place(path=arguments["folder"])
+        return msgspec.json.decode(arguments["place"], type=Place)
+
     def told(self) -> FileRestore:
         arguments = self.entry.arguments
         told = FileRestore(
             id=self.entry.id,
             volume=arguments["volume"],
-            folder=arguments["folder"],
+            place=self.place,
             conflict=Conflict(arguments["conflict"]),
             state=self.state,
             error=self.entry.error,
@@ -74,6 +82,7 @@ class Restore:
             told = msgspec.structs.replace(
                 told, files=now.files, size=now.size, planned=now.planned, files_done=now.files_done,
                 bytes_done=now.bytes_done, bytes_fetched=now.bytes_fetched, path=now.path,
+                checking=now.checking,
             )  # fmt: skip
         report = self.report
         if report is not None:
@@ -82,7 +91,7 @@ class Restore:
                 skipped=report.skipped,
                 losses=tuple(loss[:LONGEST_LOSS] for loss in report.losses[:LOSSES_SHOWN]),
                 losses_count=len(report.losses) + report.losses_left_out,
-                manifest=str(report.manifest or ""),
+                manifest=str(report.manifest or ""), made=str(report.made or ""),
             )  # fmt: skip
         return told
 
@@ -119,35 +128,36 @@ class FileRestores:
         left = [Restore(entry) for entry in self._journal.unfinished() if entry.action == RESTORE_FILES]
         return [one for one in left if one.sources == sources]
 
-    def begin(self, session: FileSession, request: wire.RestoreFiles, *, confirmed_by: str) -> Restore:
+    async def begin(
+        self, session: FileSession, request: wire.RestoreFiles, *, confirmed_by: str, read_only: bool
+    ) -> Restore:
+        refuse_read_only(request.place, read_only)
         check_choice(request.choice)
         if not request.choice.ticked:
             raise Refused("Nothing is ticked.", "Tick files or directories with space.")
         if request.conflict is Conflict.OVERWRITE and not request.overwriting:
             raise Refused("Files would be replaced, and nobody confirmed it.", "Confirm the plan.")
-        check = check_folder(request.folder)
+        check = await asyncio.to_thread(check_place, request.place, request.conflict, request.agent)
         if check.problem:
-            raise Refused(check.problem, "Name another folder.", resource=check.folder)
-        if session.folder is not None and Path(check.folder).is_relative_to(session.folder.path):
-            raise Refused(
-                f"{check.folder} lies in the folder that is read.",
-                "Name one outside of it: copies would be copied again.",
-                resource=check.folder,
-            )
-        self._refuse_second(session, check.folder)
+            raise Refused(check.problem, check.hint or "Name another place.", resource=check.place.shown)
+        self._refuse_place_within(session, check.place)
+        self._refuse_second(session, check.place)
         for left in self._interrupted(session.sources):
             self._record(left, Phase.FAILED, "left in the middle by an engine that ended; begun anew")
-        restore = Restore(self._entry(session, request, check.folder, confirmed_by))
+        restore = Restore(self._entry(session, request, check.place, confirmed_by))
         self._journal.intend([restore.entry])
-        self._start(session, restore, "reading the disk")
+        self._start(session, restore, request.agent, "reading the disk")
         return restore
 
-    def resume(self, session: FileSession, id: str, *, by: str) -> Restore:
+    def resume(
+        self, session: FileSession, request: wire.ResumeRestore, *, by: str, read_only: bool
+    ) -> Restore:
         restore = self.of(session.sources)
-        if restore is None or restore.entry.id != id or restore.state is not RestoreState.INTERRUPTED:
+        if restore is None or restore.entry.id != request.id or restore.state is not RestoreState.INTERRUPTED:
             raise NotFound("There is no interrupted restore of this name.", "Restore the files anew.")
-        self._refuse_second(session, restore.entry.arguments["folder"])
-        self._start(session, restore, f"gone on with by {by}")
+        refuse_read_only(restore.place, read_only)
+        self._refuse_second(session, restore.place)
+        self._start(session, restore, request.agent, f"gone on with by {by}")
         return restore
 
     def control(self, session: FileSession, control: Control) -> Restore:
@@ -182,17 +192,28 @@ class FileRestores:
 
     # inside
 
-    def _refuse_second(self, session: FileSession, folder: str) -> None:
+    def _refuse_place_within(self, session: FileSession, place: Place) -> None:
+        if session.folder is None or place.kind is PlaceKind.SFTP:
+            return
+        if Path(place.path).is_relative_to(session.folder.path):
+            raise Refused(
+                f"{place.shown} lies in the folder that is read.",
+                "Name one outside of it: copies would be copied again.",
+                resource=place.shown,
+            )
+
+    def _refuse_second(self, session: FileSession, place: Place) -> None:
         if self.runs(session.sources):
             raise Busy("Files of these disks are being restored already.", "Wait for it, or cancel it.")
         for other in self._of_sources.values():
-            if other.busy and other.entry.arguments["folder"] == folder:
-                raise Busy(f"Another restore writes to {folder}.", "Name another folder.", resource=folder)
+            if other.busy and other.place == place:
+                where = place.shown
+                raise Busy(f"Another restore writes to {where}.", "Name another place.", resource=where)
 
     def _entry(
-        self, session: FileSession, request: wire.RestoreFiles, folder: str, confirmed_by: str
+        self, session: FileSession, request: wire.RestoreFiles, place: Place, confirmed_by: str
     ) -> Entry:
-        now, id = datetime.now(UTC), uuid.uuid4().hex
+        now, id, folder = datetime.now(UTC), uuid.uuid4().hex, place.shown
         title = f"Restore files to {folder}"
         plan = Plan(
             id=id, action=RESTORE_FILES, title=title, risk=Risk.CREATES, keys=(folder,), names=(folder,),
@@ -201,7 +222,7 @@ class FileRestores:
                 f"{', '.join(session.sources)} are written to {folder}.",
                 f"Where a name is taken: {request.conflict.value}.",
             ),
-            losses=("Files in the folder are replaced.",) if request.overwriting else (),
+            losses=("What is there is replaced.",) if request.overwriting else (),
             made_at=now,
         )  # fmt: skip
         return Entry(
@@ -213,18 +234,19 @@ class FileRestores:
                 "volume": request.choice.volume,
                 "choice": msgspec.json.encode(request.choice).decode(),
                 "folder": folder,
+                "place": msgspec.json.encode(place).decode(),
                 "conflict": request.conflict.value,
             },
         )  # fmt: skip
 
-    def _start(self, session: FileSession, restore: Restore, text: str) -> None:
+    def _start(self, session: FileSession, restore: Restore, agent: str, text: str) -> None:
         arguments = restore.entry.arguments
         choice = msgspec.json.decode(arguments["choice"], type=FileChoice)
         restore.extraction = Extraction(
             session.disks,
             choice.volume,
             [(one.path, one.id) for one in choice.ticked],
-            Path(arguments["folder"]),
+            opener_of(restore.place, agent, self._journal.path.parent / "sftp"),
             Options(conflict=_WORDS[Conflict(arguments["conflict"])]),
             without=choice.without,
             new_reader=session.new_reader,
@@ -303,23 +325,3 @@ def _summary(report: Report) -> str:
     if lost:
         parts.append(f"{lost:,} not carried whole")
     return "; ".join(parts)
-
-
-def check_folder(path: str) -> FolderCheck:
-    """Whether files can be written there, as far as that can be said without writing."""
-    folder = folder_of(path)
-    at = folder
-    while not os.path.lexists(at) and at != at.parent:
-        at = at.parent
-    problem = ""
-    if not at.is_dir():
-        problem = f"{at} is no folder."
-    elif not os.access(at, os.W_OK | os.X_OK):
-        problem = f"{at} is not writable for you."
-    free = 0
-    if not problem:
-        status = os.statvfs(at)
-        free = status.f_bavail * status.f_frsize
-        if status.f_flag & os.ST_RDONLY:
-            problem = f"{at} is on a read-only file system."
-    return FolderCheck(folder=str(folder), problem=problem, exists=folder.is_dir(), free_bytes=free)

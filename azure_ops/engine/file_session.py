@@ -27,6 +27,7 @@ from ..file_model import (
     FileVolume,
     PlannedFile,
 )
+from ..file_places import Place
 from ..file_restore import pipe
 from ..file_restore.disks import Disk
 from ..file_restore.entries import Entry, Hit, Planned
@@ -38,6 +39,7 @@ from .file_streams import Stream
 
 if TYPE_CHECKING:
     from ..file_restore.folder import Folder
+    from .file_places import TakenNames
 
 ANSWERS_WITHIN_S = 0.3
 """A part of a long answer goes out after so long, even if it is empty."""
@@ -184,26 +186,33 @@ class FileSession:
             raise _over("reading")
         return await hashing.go_on(ANSWERS_WITHIN_S)
 
-    async def count(self, choice: FileChoice, folder: str) -> FileCount:
+    async def count(self, choice: FileChoice, place: Place | None, agent: str) -> FileCount:
         check_choice(choice)
-        key = (choice, folder)
+        key = (choice, place)
         if self._counting is None or self._counting[0] != key:
             await self._stop_counting()
             self._count = FileCount()
-            self._counting = (key, asyncio.create_task(self._walk(choice, folder), name="file-count"))
+            self._counting = (key, asyncio.create_task(self._walk(choice, place, agent), name="file-count"))
         await asyncio.wait([self._counting[1]], timeout=ANSWERS_WITHIN_S)
         return self._count
 
-    async def _walk(self, choice: FileChoice, folder: str) -> None:
-        tally = _Tally(folder)
+    async def _walk(self, choice: FileChoice, place: Place | None, agent: str) -> None:
+        tally = _Tally()
         try:
+            if place is not None:
+                await asyncio.to_thread(tally.look_in, place, agent)
             async for planned in plan_of(self._reader("count"), choice):
                 await asyncio.to_thread(tally.take, planned)
                 self._count = tally.so_far()
         except FileRestoreError as problem:
             self._count = msgspec.structs.replace(tally.so_far(), problem=problem.title)
+        except OSError as problem:
+            why = (problem.strerror or str(problem)).lower()
+            self._count = msgspec.structs.replace(tally.so_far(), problem=f"the place cannot be read: {why}")
         else:
             self._count = msgspec.structs.replace(tally.so_far(), whole=True)
+        finally:
+            tally.close()
 
     async def _stop_counting(self) -> None:
         if self._counting is not None:
@@ -242,13 +251,23 @@ def check_choice(choice: FileChoice) -> None:
 
 
 class _Tally:
-    def __init__(self, folder: str) -> None:
-        self._folder = os.fsencode(folder)
+    def __init__(self) -> None:
+        self._taken: TakenNames | None = None
         self._seen: set[int] = set()
         self._lines: list[PlannedFile] = []
         self._files = self._directories = self._links = self._size = self._refused = self._existing = 0
 
+    def look_in(self, place: Place, agent: str) -> None:
+        from .file_places import TakenNames
+
+        self._taken = TakenNames(place, agent)
+
+    def close(self) -> None:
+        if self._taken is not None:
+            self._taken.close()
+
     def take(self, planned: tuple[Planned, ...]) -> None:
+        named: list[tuple[Planned, str]] = []
         for one in planned:
             entry = one.entry
             refused = entry.problem or entry.refused
@@ -265,14 +284,16 @@ class _Tally:
                 self._size += entry.size
                 if entry.links > 1:
                     self._seen.add(entry.id)
-            if self._folder:
-                self._name(one, refused)
+            named.append((one, refused))
+        if self._taken is not None:
+            taken = self._taken.of([one.path for one, _ in named])
+            for (one, refused), exists in zip(named, taken, strict=True):
+                self._name(one, refused, exists)
 
-    def _name(self, one: Planned, refused: str) -> None:
-        entry, exists = one.entry, False
-        if entry.kind != "directory" and not refused:
-            exists = os.path.lexists(os.path.join(self._folder, one.path))
-            self._existing += exists
+    def _name(self, one: Planned, refused: str, exists: bool) -> None:
+        entry = one.entry
+        exists = exists and entry.kind != "directory" and not refused
+        self._existing += exists
         if len(self._lines) < LINES_SHOWN and one.path:
             self._lines.append(
                 PlannedFile(

@@ -22,7 +22,8 @@ from ..file_restore.disks import open_disks
 from ..file_restore.problems import FileRestoreError
 from ..journal.store import Journal
 from .console import Board, Console
-from .file_restores import FileRestores, check_folder
+from .file_places import check_place, refuse_read_only
+from .file_restores import FileRestores
 from .file_session import FileSession
 from .unlocking import unlock
 
@@ -45,7 +46,7 @@ CACHE_BYTES = 64 * 1024 * 1024
 
 FileRequest = (
     wire.OpenFiles | wire.OpenFileSystem | wire.IdentifyVolumes | wire.UnlockVolume | wire.ListFiles
-    | wire.FindFiles | wire.LookUpPath | wire.ReadFile | wire.HashFile | wire.CountFiles | wire.CheckFolder
+    | wire.FindFiles | wire.LookUpPath | wire.ReadFile | wire.HashFile | wire.CountFiles | wire.CheckPlace
     | wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore | wire.CloseFiles
 )  # fmt: skip
 
@@ -158,8 +159,10 @@ class FileSessions:
         match request:
             case wire.OpenFiles():
                 return wire.FilesOpened(session=await self._open(console, request.paths))
-            case wire.CheckFolder():
-                return wire.FolderChecked(check=await asyncio.to_thread(check_folder, request.folder))
+            case wire.CheckPlace():
+                refuse_read_only(request.place, console.read_only)
+                check = await asyncio.to_thread(check_place, request.place, request.conflict, request.agent)
+                return wire.PlaceChecked(check=check)
             case wire.UnlockVolume():
                 session = self._session(request.session)
                 await unlock(session, request.volume, request.secret, request.key_file)
@@ -172,9 +175,9 @@ class FileSessions:
                 interrupted = self._restore_of(session)
                 if interrupted is not None:
                     await session.open(interrupted.volume)  # it may have to be unlocked first
-                return wire.RestoreTold(restore=self._restore(console, request))
+                return wire.RestoreTold(restore=await self._restore(console, request))
             case wire.RestoreFiles() | wire.GetRestore() | wire.ControlRestore():
-                return wire.RestoreTold(restore=self._restore(console, request))
+                return wire.RestoreTold(restore=await self._restore(console, request))
             case _:
                 return await self._look(self._session(request.session), request)
 
@@ -206,9 +209,11 @@ class FileSessions:
                 done, digest = await session.hash(request.volume, request.id, request.more)
                 return wire.FileHashed(done=done, digest=digest)
             case wire.CountFiles():
-                return wire.FilesCounted(count=await session.count(request.choice, request.folder))
+                return wire.FilesCounted(
+                    count=await session.count(request.choice, request.place, request.agent)
+                )
 
-    def _restore(
+    async def _restore(
         self,
         console: Console,
         request: wire.RestoreFiles | wire.ResumeRestore | wire.GetRestore | wire.ControlRestore,
@@ -216,9 +221,14 @@ class FileSessions:
         session = self._session(request.session)
         match request:
             case wire.RestoreFiles():
-                return self.restores.begin(session, request, confirmed_by=console.label).told()
+                begun = await self.restores.begin(
+                    session, request, confirmed_by=console.label, read_only=console.read_only
+                )
+                return begun.told()
             case wire.ResumeRestore():
-                return self.restores.resume(session, request.id, by=console.label).told()
+                return self.restores.resume(
+                    session, request, by=console.label, read_only=console.read_only
+                ).told()
             case wire.ControlRestore():
                 return self.restores.control(session, request.control).told()
             case wire.GetRestore():

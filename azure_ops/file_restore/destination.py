@@ -8,12 +8,14 @@ import errno
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from .problems import FileRestoreError
 
 Conflict = Literal["keep both", "overwrite", "skip"]
+Note = Callable[[tuple[bytes, ...]], None]
 _KEPT_OPEN = 64
 _LONGEST_NAME = 255
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,41 +119,61 @@ class Destination:
             return
 
     def place(
-        self, part: tuple[bytes, ...], wanted: tuple[bytes, ...], conflict: Conflict
+        self,
+        part: tuple[bytes, ...],
+        wanted: tuple[bytes, ...],
+        conflict: Conflict,
+        *,
+        intend: Note,
+        note: Note,
     ) -> tuple[bytes, ...] | None:
-        """Gives the complete file its name; None where one is there and shall stay."""
+        """Gives the complete file its name; None where one is there and shall stay. Whoever is killed in here
+        is not to make it twice: until `note` has been called the part is there, or `intend` was called."""
         above = self.directory(wanted[:-1])
         if conflict == "overwrite":
             existing = self.status(wanted)
             if existing is None or not stat.S_ISDIR(existing.st_mode):
-                name = next(_names(wanted[-1]))
-                os.rename(part[-1], name, src_dir_fd=above, dst_dir_fd=above)
-                return (*wanted[:-1], name)
+                return self._rename(part, wanted, intend, note)
         for name in _names(wanted[-1]):
+            placed = (*wanted[:-1], name)
+            if conflict == "skip":
+                intend(placed)
             try:
                 os.link(part[-1], name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
             except FileExistsError:
-                if self._is_same(part, (*wanted[:-1], name)):
-                    os.unlink(part[-1], dir_fd=above)
-                    return (*wanted[:-1], name)
-                if conflict == "skip":
-                    os.unlink(part[-1], dir_fd=above)
-                    return None
-                continue
-            except OSError as exc:
-                if exc.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP):
-                    raise
-                # Without hard links (FAT, some network folders) there is a moment between look and rename.
-                if self.status((*wanted[:-1], name)) is not None:
+                if not self._is_same(part, placed):
                     if conflict == "skip":
                         os.unlink(part[-1], dir_fd=above)
                         return None
                     continue
-                os.rename(part[-1], name, src_dir_fd=above, dst_dir_fd=above)
-                return (*wanted[:-1], name)
+            except OSError as exc:
+                if exc.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP):
+                    raise
+                # Without hard links (FAT, some network folders) there is a moment between look and rename.
+                if self.status(placed) is not None:
+                    if conflict == "skip":
+                        os.unlink(part[-1], dir_fd=above)
+                        return None
+                    continue
+                return self._rename(part, placed, intend, note)
+            note(placed)
             os.unlink(part[-1], dir_fd=above)
-            return (*wanted[:-1], name)
+            return placed
         raise AssertionError("names do not end")
+
+    def _rename(
+        self, part: tuple[bytes, ...], placed: tuple[bytes, ...], intend: Note, note: Note
+    ) -> tuple[bytes, ...]:
+        above = self.directory(placed[:-1])
+        placed = (*placed[:-1], next(_names(placed[-1])))
+        intend(placed)
+        if self._is_same(part, placed):
+            # Two names of one file: a rename would leave both.
+            os.unlink(part[-1], dir_fd=above)
+        else:
+            os.rename(part[-1], placed[-1], src_dir_fd=above, dst_dir_fd=above)
+        note(placed)
+        return placed
 
     def _is_same(self, part: tuple[bytes, ...], other: tuple[bytes, ...]) -> bool:
         ours, theirs = self.status(part), self.status(other)

@@ -1,4 +1,4 @@
-"""Restores ticked entries to a folder: planned by the reader in waves, fetched in order of the disk by many
+"""Restores ticked entries to a place: planned by the reader in waves, fetched in order of the disk by many
 parallel range reads, written beside and renamed when complete. A later run of the same restore goes on.
 """
 
@@ -13,29 +13,28 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .destination import Destination, cannot_write, safe_parts
+from .destination import NameChoices, cannot_write, safe_parts
 from .disks import Disk
 from .entries import BYTES, READER, ZEROS, Entry, Planned, Run
-from .finishing import Finishing
-from .ledger import Ledger
+from .folder_output import Folder
 from .problems import FileRestoreError
 from .ranges import Fetch, Piece, fetches, pieces_of
 from .reader import Reader
 from .reports import Options, Progress, Report
-from .target import Target, Writer
+from .target import Opener, Output, Target
 
 _T = TypeVar("_T")
 WORKERS = 12
-THREADS = 2
-"""More of them hinder each other: the work is many short system calls."""
 WAVE = 20_000
 WAVE_RUNS = 200_000
 _DECODED_AT_ONCE = 1 << 20
 _NEWS_S = 0.1
 _FINISHED_AT_ONCE = 256
+_NAMES_TRIED = 1000
 
 
 @dataclass
@@ -55,21 +54,22 @@ class Extraction:
         disks: Sequence[Disk],
         volume: str,
         ticked: Sequence[tuple[bytes, int]],
-        folder: Path,
+        place: Path | Opener,
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
         without: Sequence[bytes] = (),
         new_reader: Callable[[], Reader] | None = None,
     ) -> None:
-        """`ticked` are paths with ids: the folder gets the same tree, directories above them included.
-        `without` are paths below them that are left out. `new_reader` where it is no disks that are read."""
+        """`ticked` are paths with ids: the place, a folder or what opens another one, gets the same tree,
+        directories above them included. `without` are paths below them that are left out. `new_reader` where
+        it is no disks that are read."""
         self._disks = list(disks)
         self._new_reader = new_reader or (lambda: Reader(self._disks))
         self._volume = volume
         self._ticked = list(ticked)
         self._without = sorted(without)
         self._above = {above for path, _ in ticked for above in _ancestors(path)}
-        self._folder = folder
+        self._open = Folder(place) if isinstance(place, Path) else place
         self._options = options or Options()
         self._tell = progress
         self._told_at = 0.0
@@ -77,7 +77,8 @@ class Extraction:
         self._running.set()
         self._report = Report()
         self.progress = Progress()
-        self._threads = futures.ThreadPoolExecutor(THREADS, "restore")
+        self._threads = futures.ThreadPoolExecutor(1, "restore")
+        self._decoded_last: list[Target] = []
         self._under_way: set[futures.Future[Any]] = set()
         self._number = 0
         self._places: dict[bytes, tuple[bytes, ...]] = {b"": ()}
@@ -96,58 +97,64 @@ class Extraction:
         self._running.set()
 
     async def run(self) -> Report:
-        """Cancel its task to stop; run a new one over the same folder to go on."""
-        destination = Destination(self._folder)
-        ledger: Ledger | None = None
+        """Cancel its task to stop; run a new one over the same place to go on."""
+        output: Output | None = None
         try:
             async with self._new_reader() as planner, self._new_reader() as decoder:
                 info = await planner.open(self._volume)
-                job = {
-                    "volume": self._volume,
-                    "of": [disk.source.name for disk in self._disks if not disk.inside],
-                    "file_system": info.uuid,
-                    "disks": [disk.size for disk in self._disks if not disk.inside],
-                    "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
-                    "conflict": self._options.conflict,
-                }
-                if self._without:
-                    job["without"] = [os.fsdecode(path) for path in self._without]
-                name = hashlib.sha256(json.dumps(job).encode()).hexdigest()[:12]
-                ledger = Ledger(self._folder, name, job)
-                writer = Writer(destination, ledger, name, self._options.conflict, self._options.carry)
-                async for wave in self._waves(planner, destination, ledger, writer):
-                    await self._fetch_wave(wave, writer, decoder)
-                self.progress.planned = True
-                await asyncio.to_thread(self._links_and_directories, destination)
-            ledger.complete(self._report.losses)
-            self._report.manifest = ledger.manifest
+                output = await asyncio.to_thread(self._opened, info.uuid)
+                if planner.living:
+                    await asyncio.to_thread(output.source_is_living)
+                self._threads = futures.ThreadPoolExecutor(output.threads, "restore")
+                async for wave in self._waves(planner, output):
+                    await self._fetch_wave(wave, output, decoder)
+                await self._decode_all(self._decoded_last, output, decoder)
+            self.progress.checking = True
+            await self._in_thread(self._complete, output)
             self._news(last=True)
             return self._report
         except OSError as exc:
-            raise cannot_write(self._folder, exc) from exc
+            raise cannot_write(self._open.shown, exc) from exc
         finally:
-            if ledger is not None:
+            if output is not None:
+                output.stop()
+                await asyncio.to_thread(futures.wait, list(self._under_way))
                 with contextlib.suppress(OSError):  # on a full disk; what stopped the restore is told already
-                    ledger.close()
-            destination.close()
+                    await asyncio.to_thread(output.close)
             self._threads.shutdown(wait=False)
 
-    async def _waves(
-        self, planner: Reader, destination: Destination, ledger: Ledger, writer: Writer
-    ) -> AsyncIterator[_Wave]:
+    def _opened(self, file_system: str) -> Output:
+        job = {
+            "volume": self._volume,
+            "of": [disk.source.name for disk in self._disks if not disk.inside],
+            "file_system": file_system,
+            "disks": [disk.size for disk in self._disks if not disk.inside],
+            "ticked": [[os.fsdecode(name), number] for name, number in self._ticked],
+            "conflict": self._options.conflict,
+        }
+        if self._without:
+            job["without"] = [os.fsdecode(path) for path in self._without]
+        if self._open.name:
+            job["place"] = self._open.name
+        name = hashlib.sha256(json.dumps(job).encode()).hexdigest()[:12]
+        return self._open.open(name, job, self._options, self._report)
+
+    async def _waves(self, planner: Reader, output: Output) -> AsyncIterator[_Wave]:
         wave = _Wave()
         async for items in planner.plan(self._volume, self._ticked, self._without):
-            for item in items:
-                self._take(item, wave, destination, ledger, writer)
+            await self._in_thread(self._take_all, items, wave, output)
+            self._news()
             if wave.is_full:
                 yield wave
                 wave = _Wave()
         self.progress.planned = True
         yield wave
 
-    def _take(
-        self, item: Planned, wave: _Wave, destination: Destination, ledger: Ledger, writer: Writer
-    ) -> None:
+    def _take_all(self, items: Sequence[Planned], wave: _Wave, output: Output) -> None:
+        for item in items:
+            self._take(item, wave, output)
+
+    def _take(self, item: Planned, wave: _Wave, output: Output) -> None:
         number, self._number = self._number, self._number + 1
         entry = item.entry
         if entry.problem:
@@ -156,7 +163,7 @@ class Extraction:
         if not item.path:
             return
         above, _, _ = item.path.rpartition(b"/")
-        place = self._place_of(above, destination)
+        place = self._place_of(above, output)
         if place is None:
             self._report.lost(item.path, "its folder could not be made")
             return
@@ -169,7 +176,7 @@ class Extraction:
             if note.startswith("extended attributes not readable"):
                 self._report.lost(item.path, note)
         if entry.kind == "directory":
-            self._take_directory(item, parts, destination)
+            self._take_directory(item, parts, output)
         elif entry.kind == "symlink":
             self._symlinks.append((parts, item))
         elif entry.kind != "file":
@@ -179,21 +186,22 @@ class Extraction:
         elif entry.links > 1 and entry.id in self._first_of:
             self._hard_links.append((parts, item))
         else:
-            self._take_file(number, item, parts, wave, destination, ledger, writer)
+            self._take_file(number, item, parts, wave, output)
 
-    def _place_of(self, path: bytes, destination: Destination) -> tuple[bytes, ...] | None:
+    def _place_of(self, path: bytes, output: Output) -> tuple[bytes, ...] | None:
         """Where a directory of the plan really is; one above a ticked entry is made when it is needed."""
         known = self._places.get(path)
         if known is not None or path not in self._above:
             return known
-        above = self._place_of(path.rpartition(b"/")[0], destination)
+        above = self._place_of(path.rpartition(b"/")[0], output)
         if above is None:
             return None
         try:
             parts = (*above, safe_parts(path)[-1])
-            made = destination.make_directory(parts, self._options.conflict)
         except FileRestoreError:
             return None
+        try:
+            made = output.make_directory(parts)
         except OSError as exc:
             if exc.errno in _FATAL:
                 raise
@@ -201,9 +209,9 @@ class Extraction:
         self._places[path] = made
         return made
 
-    def _take_directory(self, item: Planned, parts: tuple[bytes, ...], destination: Destination) -> None:
+    def _take_directory(self, item: Planned, parts: tuple[bytes, ...], output: Output) -> None:
         try:
-            made = destination.make_directory(parts, self._options.conflict)
+            made = output.make_directory(parts)
         except OSError as exc:
             if exc.errno in _FATAL:
                 raise
@@ -214,16 +222,9 @@ class Extraction:
         self._report.directories += 1
 
     def _take_file(
-        self,
-        number: int,
-        item: Planned,
-        parts: tuple[bytes, ...],
-        wave: _Wave,
-        destination: Destination,
-        ledger: Ledger,
-        writer: Writer,
+        self, number: int, item: Planned, parts: tuple[bytes, ...], wave: _Wave, output: Output
     ) -> None:
-        entry = item.entry
+        entry, ledger = item.entry, output.ledger
         try:
             self._check_runs(item)
         except FileRestoreError as exc:
@@ -234,17 +235,27 @@ class Extraction:
         wave.entries += 1
         if entry.links > 1:
             self._first_of[entry.id] = None
-        done = ledger.done.get(number)
-        if done is not None and writer.is_there(os.fsencode(done[0]), entry, done[1]):
-            self._first_of[entry.id] = tuple(os.fsencode(done[0]).split(b"/"))
-            self._report.resumed += 1
-            self._finished(entry.size)
-            return
-        if self._options.conflict == "skip" and destination.status(parts) is not None:
-            self._report.skipped += 1
-            self._finished(entry.size)
-            return
         target = Target(number, parts, item)
+        output.reserve(target)
+        done = ledger.done.get(number)
+        if done is None and (intended := ledger.intended.get(number)) is not None:
+            path, digest, _ = intended
+            there = tuple(os.fsencode(path).split(b"/"))
+            if _is_choice(there, parts) and output.has_name(target, there, digest):
+                ledger.finished(number, os.fsencode(path), digest, entry.size)
+                done = ledger.done[number]
+        if done is not None:
+            there = tuple(os.fsencode(done[0]).split(b"/"))
+            if _is_choice(there, parts) and output.is_there(target, there, done[1]):
+                self._first_of[entry.id] = there
+                self._report.resumed += 1
+                self._count_done(entry.size)
+                return
+        if output.leaves_out(parts):
+            self._report.skipped += 1
+            self._count_done(entry.size)
+            return
+        target.proofs.update(ledger.proofs.get(number, {}))
         wave.targets[number] = target
         for piece in pieces_of(number, item.runs, [disk.source for disk in self._disks]):
             for offset, length in ledger.missing(number, piece.offset, piece.length):
@@ -269,7 +280,7 @@ class Extraction:
                 raise FileRestoreError("not readable: its parts lie outside of the disk or of the file.")
             end = run.offset + run.length
 
-    async def _fetch_wave(self, wave: _Wave, writer: Writer, decoder: Reader) -> None:
+    async def _fetch_wave(self, wave: _Wave, output: Output, decoder: Reader) -> None:
         todo = list(fetches(wave.pieces, lambda disk, *place: self._disks[disk].cache.holds(*place)))
         wave.pieces = []
         for fetch in todo:
@@ -280,20 +291,26 @@ class Extraction:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(WORKERS, len(todo))):
-                    group.create_task(self._work(queue, wave, writer))
+                    group.create_task(self._work(queue, wave, output))
                 decoded = [target for target in empty if target.item.through_reader]
                 plain = [target for target in empty if not target.item.through_reader]
                 for first in range(0, len(plain), _FINISHED_AT_ONCE):
-                    await self._finish(plain[first : first + _FINISHED_AT_ONCE], writer)
-                for target in decoded:
-                    await self._decode(target, writer, decoder)
-                    await self._finish([target], writer)
+                    await self._finish(plain[first : first + _FINISHED_AT_ONCE], output)
+                if output.decodes_last:
+                    self._decoded_last += decoded
+                else:
+                    await self._decode_all(decoded, output, decoder)
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         finally:
             # Threads go on when their tasks are cancelled; what they write counts, too.
             await asyncio.to_thread(futures.wait, list(self._under_way))
-            writer.keep(wave.targets.values())
+            output.keep(wave.targets.values())
+
+    async def _decode_all(self, targets: list[Target], output: Output, decoder: Reader) -> None:
+        for target in targets:
+            await self._decode(target, output, decoder)
+            await self._finish([target], output)
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         future = self._threads.submit(work, *arguments)
@@ -304,7 +321,7 @@ class Extraction:
         # A cancelled task leaves the write to its thread: bytes that are here are not fetched again.
         return await asyncio.shield(waited)
 
-    async def _work(self, queue: Iterator[Fetch], wave: _Wave, writer: Writer) -> None:
+    async def _work(self, queue: Iterator[Fetch], wave: _Wave, output: Output) -> None:
         for fetch in queue:
             await self._running.wait()
             disk = self._disks[fetch.disk]
@@ -314,17 +331,17 @@ class Extraction:
                 data = await disk.source.read(fetch.position, fetch.length, verified=True)
                 self.progress.requests += 1
                 self.progress.bytes_fetched += fetch.length
-            await self._finish(await self._in_thread(writer.scatter, fetch, data, wave.targets), writer)
+            await self._finish(await self._in_thread(output.scatter, fetch, data, wave.targets), output)
             self._news()
 
-    async def _decode(self, target: Target, writer: Writer, decoder: Reader) -> None:
+    async def _decode(self, target: Target, output: Output, decoder: Reader) -> None:
         entry = target.item.entry
         try:
             if decoder.living:
-                await self._in_thread(writer.begin_anew, target)
+                await self._in_thread(output.begin_anew, target)
             for run in target.item.runs or (Run(0, entry.size, READER),):
                 if run.disk == READER:
-                    await self._decode_run(run, target, writer, decoder)
+                    await self._decode_run(run, target, output, decoder)
             if decoder.living:
                 (now,) = await decoder.entries(self._volume, (entry.id,))
                 if (now.size, now.modified_ns, now.changed_ns) != _version(entry):
@@ -332,7 +349,7 @@ class Extraction:
         except FileRestoreError as exc:
             target.failed = exc.title
 
-    async def _decode_run(self, run: Run, target: Target, writer: Writer, decoder: Reader) -> None:
+    async def _decode_run(self, run: Run, target: Target, output: Output, decoder: Reader) -> None:
         at, end = run.offset, run.offset + run.length
         while at < end:
             await self._running.wait()
@@ -340,12 +357,12 @@ class Extraction:
             data = await decoder.read(self._volume, target.item.entry.id, at, wanted)
             if not data:
                 raise FileRestoreError("it ends too early")
-            await self._in_thread(writer.write, target, at, data)
+            await self._in_thread(output.put, target, [(at, memoryview(data))])
             at += len(data)
 
-    async def _finish(self, targets: list[Target], writer: Writer) -> None:
+    async def _finish(self, targets: list[Target], output: Output) -> None:
         if targets:
-            await self._in_thread(_finish_all, targets, writer)
+            await self._in_thread(_finish_all, targets, output)
         for target in targets:
             self._account(target)
 
@@ -366,11 +383,14 @@ class Extraction:
         self._finished(entry.size)
 
     def _finished(self, size: int) -> None:
-        self.progress.files_done += 1
-        self.progress.bytes_done += size
+        self._count_done(size)
         self._report.bytes_fetched = self.progress.bytes_fetched
         self._report.requests = self.progress.requests
         self._news()
+
+    def _count_done(self, size: int) -> None:
+        self.progress.files_done += 1
+        self.progress.bytes_done += size
 
     def _news(self, last: bool = False) -> None:
         now = time.monotonic()
@@ -378,14 +398,23 @@ class Extraction:
             self._told_at = now
             self._tell(self.progress)
 
-    def _links_and_directories(self, destination: Destination) -> None:
-        finishing = Finishing(destination, self._options, self._report)
+    def _complete(self, output: Output) -> None:
+        self._links_and_directories(output)
+        output.complete()
+
+    def _links_and_directories(self, output: Output) -> None:
         for parts, item in self._hard_links:
-            finishing.hard_link(parts, item, self._first_of.get(item.entry.id))
+            output.hard_link(parts, item, self._first_of.get(item.entry.id))
         for parts, item in self._symlinks:
-            finishing.symlink(parts, item)
+            output.symlink(parts, item)
         for parts, path, item in reversed(self._directories):
-            finishing.directory(parts, path, item)
+            output.directory(parts, path, item)
+
+
+def _is_choice(there: tuple[bytes, ...], parts: tuple[bytes, ...]) -> bool:
+    """A file of this name may have been put there. In a living folder numbers name other files later."""
+    names = islice(NameChoices(parts[-1]), _NAMES_TRIED)
+    return there[:-1] == parts[:-1] and there[-1] in names
 
 
 def _version(entry: Entry) -> tuple[int, int, int]:
@@ -398,17 +427,17 @@ def _ancestors(path: bytes) -> Iterator[bytes]:
         yield path
 
 
-def _finish_all(targets: list[Target], writer: Writer) -> None:
+def _finish_all(targets: list[Target], output: Output) -> None:
     for target in targets:
         if not target.failed:
             try:
-                writer.finish(target)
+                output.finish(target)
             except OSError as exc:
                 if exc.errno in _FATAL:
                     raise
                 target.failed = (exc.strerror or str(exc)).lower()
         if target.failed:
-            writer.discard(target)
+            output.discard(target)
 
 
 _FATAL = {28, 30, 122, 5}

@@ -12,19 +12,28 @@ from typing import Any
 from .problems import FileRestoreError
 
 _BATCH = 64
+WHOLE = -1
 
 
 class Ledger:
     """Lines of JSON, appended: the first names the restore, the others say what is done."""
 
-    def __init__(self, folder: Path, name: str, job: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, name: str, job: dict[str, Any], beside: str = "") -> None:
+        """`beside` is the name of the one file that is made, where it is one."""
         self.path = folder / f".azrecover-{name}.state"
-        self.manifest = folder / f"azrecover-{name}.sha256"
-        self.losses = folder / f"azrecover-{name}.not-carried.txt"
+        self.manifest = folder / f"{beside or f'azrecover-{name}'}.sha256"
+        self.losses = folder / f"{beside or f'azrecover-{name}'}.not-carried.txt"
         self.done: dict[int, tuple[str, str, int]] = {}
         """Number in the plan → path, SHA-256, size."""
+        self.intended: dict[int, tuple[str, str, int]] = {}
+        """The same of files that were about to get their names; under WHOLE the one file that is made, with
+        its number on the disk in place of a hash."""
         self.ranges: dict[int, list[tuple[int, int]]] = {}
-        """Number in the plan → what of an unfinished file is on this disk."""
+        """Number in the plan → what of an unfinished file is written."""
+        self.proofs: dict[int, dict[tuple[int, int], str]] = {}
+        """The same ranges → their hashes, where they have to be read back."""
+        self.places: dict[int, int] = {}
+        """Number in the plan → where in an archive the file is that the plan alone does not place."""
         self.doubtful = False
         """Files that are done have to show their hash before they count."""
         self._waiting: list[str] = []
@@ -66,17 +75,34 @@ class Ledger:
                             int(line["size"]),
                         )
                         self.ranges.pop(int(line["done"]), None)
+                        if "at" in line:
+                            self.places[int(line["done"])] = int(line["at"])
+                    elif "intent" in line:
+                        named = (str(line["path"]), str(line["sha256"]), int(line["size"]))
+                        self.intended[int(line["intent"])] = named
+                    elif "again" in line:
+                        self.ranges.pop(int(line["again"]), None)
+                        self.proofs.pop(int(line["again"]), None)
                     elif "part" in line:
                         parts = self.ranges.setdefault(int(line["part"]), [])
-                        parts.append((int(line["from"]), int(line["length"])))
+                        part = (int(line["from"]), int(line["length"]))
+                        parts.append(part)
+                        if "proof" in line:
+                            self.proofs.setdefault(int(line["part"]), {})[part] = str(line["proof"])
                 except (ValueError, KeyError, TypeError, AttributeError):
                     # Cut by the end of the run before; what it said is done again.
                     continue
         return True
 
-    def finished(self, number: int, path: bytes, digest: str, size: int) -> None:
+    def intend(self, number: int, path: bytes, digest: str, size: int) -> None:
+        """Before a rename: a run that is killed behind it could not tell that the file has its name."""
+        self._line({"intent": number, "path": os.fsdecode(path), "sha256": digest, "size": size})
+        self.flush()
+
+    def finished(self, number: int, path: bytes, digest: str, size: int, at: int = -1) -> None:
         self.done[number] = (os.fsdecode(path), digest, size)
-        self._line({"done": number, "path": os.fsdecode(path), "sha256": digest, "size": size})
+        line = {"done": number, "path": os.fsdecode(path), "sha256": digest, "size": size}
+        self._line(line if at < 0 else {**line, "at": at})
         # At once: a file that is not known to be done is restored a second time, beside the first.
         self.flush()
 
@@ -94,8 +120,9 @@ class Ledger:
             found.append((offset, end - offset))
         return found
 
-    def wrote(self, number: int, offset: int, length: int) -> None:
-        self._line({"part": number, "from": offset, "length": length})
+    def wrote(self, number: int, offset: int, length: int, proof: str = "") -> None:
+        line: dict[str, Any] = {"part": number, "from": offset, "length": length}
+        self._line({**line, "proof": proof} if proof else line)
 
     def _line(self, line: dict[str, Any]) -> None:
         self._waiting.append(json.dumps(line, ensure_ascii=True))
@@ -116,13 +143,38 @@ class Ledger:
                 os.close(self._file)
                 self._file = -1
 
-    def complete(self, losses: list[str]) -> None:
-        """Writes manifest and losses; the state is not needed any longer."""
+    def name_after(self, made: str) -> None:
+        """The one file that was made has got this name: what is written beside it is named like it."""
+        self.manifest = self.manifest.with_name(f"{made}.sha256")
+        self.losses = self.losses.with_name(f"{made}.not-carried.txt")
+
+    def forget(self) -> None:
+        """Nothing that is there can be trusted: the next run begins anew."""
         self.close()
+        os.unlink(self.path)
+
+    def know_nothing(self) -> None:
+        for known in (self.done, self.intended, self.ranges, self.proofs, self.places):
+            known.clear()
+
+    def begins_anew(self, number: int) -> None:
+        """What was written of this file is gone or wrong."""
+        self.ranges.pop(number, None)
+        self.proofs.pop(number, None)
+        self._line({"again": number})
+        self.flush()
+
+    def write(self, losses: list[str]) -> None:
+        """Manifest and losses."""
         lines = sorted((os.fsencode(path), digest) for path, digest, _ in self.done.values() if digest)
         _write(self.manifest, b"".join(_manifest_line(path, digest) for path, digest in lines))
         if losses:
             _write(self.losses, "".join(line + "\n" for line in losses).encode("utf-8", "backslashreplace"))
+
+    def complete(self, losses: list[str]) -> None:
+        """Writes manifest and losses; the state is not needed any longer."""
+        self.close()
+        self.write(losses)
         os.unlink(self.path)
 
 

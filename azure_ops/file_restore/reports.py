@@ -32,6 +32,8 @@ class Progress:
     path: bytes = b""
     planned: bool = False
     """The plan is whole: `files` and `size` do not grow any more."""
+    checking: bool = False
+    """All files are there: links, attributes, and what has to be read again."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Report:
     losses: list[str] = field(default_factory=list)
     losses_left_out: int = 0
     manifest: Path | None = None
+    made: Path | None = None
+    """The archive, under the name that it got."""
 
     def lost(self, path: bytes, what: str) -> None:
         if len(self.losses) < MOST_LOSSES:

@@ -16,6 +16,7 @@ from azure_ops.emulator.disks import build_truth
 from azure_ops.engine.lock import holder
 from azure_ops.errors import RecoveryError, Refused
 from azure_ops.file_model import Conflict, FileChoice, FileSession, RestoreState, TickedFile
+from azure_ops.file_places import Place
 from azure_ops.file_ways import READ_DISK, WayKind
 from azure_ops.loose_ends.kinds import Kind
 from azure_ops.loose_ends.work import of_operations
@@ -91,7 +92,7 @@ async def ticked(console: Told, session: FileSession, path: bytes) -> FileChoice
 
 async def begin(console: Told, session: FileSession, choice: FileChoice, out: Path) -> None:
     request = wire.RestoreFiles(
-        session=session.id, choice=choice, folder=str(out), conflict=Conflict.KEEP_BOTH
+        session=session.id, choice=choice, place=Place(path=str(out)), conflict=Conflict.KEEP_BOTH
     )
     await console.call(request)
 

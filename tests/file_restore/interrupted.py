@@ -11,6 +11,7 @@ import pytest
 
 from azure_ops import wire
 from azure_ops.file_model import Conflict, Control, FileChoice, FileRestore, FileSession, RestoreState
+from azure_ops.file_places import Place
 from tests.emulator.engine_world import Told
 
 
@@ -35,11 +36,9 @@ async def opened(console: Told, *images: Path) -> FileSession:
     return answer.session
 
 
-async def begin_paused(console: Told, session: FileSession, wanted: FileChoice, out: Path) -> FileRestore:
+async def begin_paused(console: Told, session: FileSession, wanted: FileChoice, place: Place) -> FileRestore:
     """Some of it is there, most of it is not."""
-    request = wire.RestoreFiles(
-        session=session.id, choice=wanted, folder=str(out), conflict=Conflict.KEEP_BOTH
-    )
+    request = wire.RestoreFiles(session=session.id, choice=wanted, place=place, conflict=Conflict.KEEP_BOTH)
     await console.call(request)
     while True:
         told = await console.call(wire.GetRestore(session=session.id))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -29,12 +30,14 @@ from azure_ops.file_model import (
     RestoreState,
     TickedFile,
 )
+from azure_ops.file_places import Place, PlaceKind
 from azure_ops.journal.reader import Reader
 from azure_ops.journal.store import Journal
 from azure_ops.model import Phase
 from tests.emulator.engine_world import Told, kill, point_folders
 
 from .interrupted import begin_paused, big_image, opened
+from .ssh_server import HOST, SshServer
 from .truth import Fact, facts_of_folder, recorded
 
 Image = Callable[[str], Path]
@@ -72,7 +75,9 @@ async def choice(console: Told, session: FileSession, *ticked: bytes, without: b
 async def counted(console: Told, session: FileSession, wanted: FileChoice, folder: str = "") -> FileCount:
     async with asyncio.timeout(30):
         while True:
-            request = wire.CountFiles(session=session.id, choice=wanted, folder=folder)
+            request = wire.CountFiles(
+                session=session.id, choice=wanted, place=Place(path=folder) if folder else None
+            )
             answer = await console.call(request)
             assert isinstance(answer, wire.FilesCounted)
             if answer.count.whole or answer.count.problem:
@@ -158,7 +163,9 @@ async def test_from_the_disks_to_files_with_their_hashes(console: Told, image: I
     assert {line.path for line in count.lines if line.kind == "file"} == set(expected)
 
     await console.call(
-        wire.RestoreFiles(session=session.id, choice=wanted, folder=str(out), conflict=Conflict.KEEP_BOTH)
+        wire.RestoreFiles(
+            session=session.id, choice=wanted, place=Place(path=str(out)), conflict=Conflict.KEEP_BOTH
+        )
     )
     restore = await ended(console, session)
     assert (restore.state, restore.restored, restore.losses_count) == (RestoreState.DONE, len(expected), 0)
@@ -181,7 +188,7 @@ async def test_names_that_are_taken(console: Told, image: Image, tmp_path: Path,
     (out / "etc/fstab").write_text("mine")
     await console.call(
         wire.RestoreFiles(
-            session=session.id, choice=wanted, folder=str(out), conflict=conflict, overwriting=True
+            session=session.id, choice=wanted, place=Place(path=str(out)), conflict=conflict, overwriting=True
         )
     )
     restore = await ended(console, session)
@@ -191,6 +198,63 @@ async def test_names_that_are_taken(console: Told, image: Image, tmp_path: Path,
     assert set(found) == {b"etc/fstab", b"random.bin"}
     assert (found[b"etc/fstab"] == truth[b"etc/fstab"].digest) is not skips
     assert found[b"random.bin"] == truth[b"random.bin"].digest
+
+
+async def test_read_only_writes_archives_here_and_nothing_elsewhere(
+    home: Path, image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = SshServer(tmp_path / "ssh", system_ssh=bool(shutil.which("ssh")))
+    monkeypatch.setenv("PATH", f"{server.folder / 'bin'}:{os.environ['PATH']}")
+    there = Place(kind=PlaceKind.SFTP, host=HOST, path=str(tmp_path / "there"))
+    looking = Told(CloudSettings(name=LOCAL, read_only=True))
+    await looking.connect()
+    session = await opened(looking, image("ubuntu.img"))
+    wanted = await choice(looking, session, b"etc/fstab", b"many")
+    restore = wire.RestoreFiles(
+        session=session.id, choice=wanted, place=there, conflict=Conflict.KEEP_BOTH, agent="/nowhere"
+    )
+    for request in (wire.CheckPlace(place=there, conflict=Conflict.SKIP), restore):
+        with pytest.raises(Refused, match="nothing is written into another machine"):
+            await looking.call(request)
+    archive = Place(kind=PlaceKind.TAR, path=str(tmp_path / "some.tar"))
+    await looking.call(msgspec.structs.replace(restore, place=archive))
+    told = await ended(looking, session)
+    assert (told.state, told.made, told.place) == (RestoreState.DONE, archive.path, archive)
+    truth = recorded("ubuntu-root")
+    with tarfile.open(archive.path) as file:
+        assert {os.fsencode(info.name) for info in file if info.isreg()} == set(
+            content(truth, b"etc/fstab", b"many/")
+        )
+    with pytest.raises(RecoveryError, match="is there already"):
+        await looking.call(msgspec.structs.replace(restore, place=archive, conflict=Conflict.SKIP))
+    await looking.close()
+
+    writing = Told(SETTINGS)
+    await writing.connect()
+    session = await opened(writing, image("ubuntu.img"))
+    checked = await writing.call(wire.CheckPlace(place=there, conflict=Conflict.SKIP))
+    assert isinstance(checked, wire.PlaceChecked)
+    assert (checked.check.problem, checked.check.exists) == ("", False)
+    assert checked.check.free_bytes > 0
+    (tmp_path / "there/etc").mkdir(parents=True)
+    (tmp_path / "there/etc/fstab").write_text("mine")
+    asked = wire.CountFiles(session=session.id, choice=wanted, place=there)
+    async with asyncio.timeout(30):
+        while not (counted := await writing.call(asked)).count.whole:  # type: ignore[union-attr]
+            assert isinstance(counted, wire.FilesCounted)
+            assert not counted.count.problem
+    assert counted.count.existing == 1
+    await writing.call(msgspec.structs.replace(restore, session=session.id))
+    told = await ended(writing, session)
+    assert (told.state, told.place) == (RestoreState.DONE, there)
+    expected = content(truth, b"etc/fstab", b"many/")
+    expected[b"etc/fstab (2)"] = expected.pop(b"etc/fstab")
+    found = content(facts_of_folder(tmp_path / "there"))
+    assert found.pop(b"etc/fstab")
+    assert found == expected
+    await writing.close()
+    kill(writing.pid)
+    server.kill()
 
 
 def _fields(message: wire.Message) -> dict[str, object]:
@@ -217,13 +281,15 @@ async def test_what_is_refused_is_said(console: Told, image: Image, tmp_path: Pa
     ):
         with pytest.raises(RecoveryError, match=why):
             await console.call(
-                wire.RestoreFiles(session=session.id, choice=wanted, folder=str(folder), conflict=conflict)
+                wire.RestoreFiles(
+                    session=session.id, choice=wanted, place=Place(path=str(folder)), conflict=conflict
+                )
             )
     with pytest.raises(Refused, match="Nothing is ticked"):
         await console.call(
             wire.RestoreFiles(
-                session=session.id, choice=FileChoice(volume=ROOT_VOLUME), folder=str(tmp_path / "o"),
-                conflict=Conflict.SKIP,
+                session=session.id, choice=FileChoice(volume=ROOT_VOLUME),
+                place=Place(path=str(tmp_path / "o")), conflict=Conflict.SKIP,
             )
         )  # fmt: skip
     assert not Reader(paths.journal_path(SETTINGS)).entries()
@@ -237,11 +303,13 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return big_image(tmp_path_factory.mktemp("big"))
 
 
+@pytest.mark.parametrize("kind", [PlaceKind.FOLDER, PlaceKind.TAR])
 async def test_a_lost_line_and_a_killed_engine_lose_nothing(
-    home: Path, big: tuple[Path, Path], tmp_path: Path
+    home: Path, big: tuple[Path, Path], tmp_path: Path, kind: PlaceKind
 ) -> None:
     source, image = big
     out = tmp_path / "out"
+    place = Place(kind=kind, path=str(tmp_path / "all.tar" if kind.is_archive else out))
     first = Told(SETTINGS)
     await first.connect()
     session = await opened(first, image)
@@ -249,7 +317,7 @@ async def test_a_lost_line_and_a_killed_engine_lose_nothing(
     assert isinstance(answer, wire.PathFound)
     data = TickedFile(path=b"data", id=answer.entries[-1].id)
     wanted = FileChoice(volume="disk0", ticked=(data,))
-    begun = await begin_paused(first, session, wanted, out)
+    begun = await begin_paused(first, session, wanted, place)
     await first.close()
 
     second = Told(SETTINGS)
@@ -269,10 +337,13 @@ async def test_a_lost_line_and_a_killed_engine_lose_nothing(
     restore = await ended(second, third)
     assert restore.state is RestoreState.DONE
     assert restore.bytes_fetched < sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+    if kind.is_archive:
+        with tarfile.open(place.path) as archive:
+            archive.extractall(out)
     for file in source.rglob("*"):
         if file.is_file():
             assert (out / file.relative_to(source)).read_bytes() == file.read_bytes()
-    assert not list(out.rglob(".azrecover-*"))
+    assert not list(tmp_path.rglob(".azrecover-*"))
     (entry,) = Reader(paths.journal_path(SETTINGS)).entries()
     assert entry.phase is Phase.SUCCEEDED
     await second.close()
@@ -288,7 +359,7 @@ async def test_a_cancelled_restore_leaves_no_half_file_under_its_name(
     answer = await console.call(wire.LookUpPath(session=session.id, volume="disk0", path=b"data"))
     assert isinstance(answer, wire.PathFound)
     wanted = FileChoice(volume="disk0", ticked=(TickedFile(path=b"data", id=answer.entries[-1].id),))
-    await begin_paused(console, session, wanted, out)
+    await begin_paused(console, session, wanted, Place(path=str(out)))
     await console.call(wire.ControlRestore(session=session.id, control=Control.CANCEL))
     assert (await ended(console, session)).state is RestoreState.CANCELLED
     for path in out.glob("data/[0-9]*"):
@@ -343,12 +414,12 @@ async def test_a_folder_is_opened_as_disks_are(console: Told, home: Path, tmp_pa
     count = await counted(console, session, wanted)
     assert (count.files, count.directories, count.size) == (1, 1, 20)
     inside = wire.RestoreFiles(
-        session=session.id, choice=wanted, folder=str(source / "copy"), conflict=Conflict.KEEP_BOTH
+        session=session.id, choice=wanted, place=Place(path=str(source / "copy")), conflict=Conflict.KEEP_BOTH
     )
     with pytest.raises(Refused, match="lies in the folder that is read"):
         await console.call(inside)
     assert not (source / "copy").exists()
-    outside = msgspec.structs.replace(inside, folder=str(tmp_path / "to"))
+    outside = msgspec.structs.replace(inside, place=Place(path=str(tmp_path / "to")))
     await console.call(outside)
     async with asyncio.timeout(30):
         while True:

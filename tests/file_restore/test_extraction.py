@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import shutil
@@ -376,7 +377,14 @@ def test_killed_between_getting_its_name_and_losing_the_other(tmp_path: Path, co
     os.close(descriptor)
     os.link(tmp_path / ".part", tmp_path / "file")
     os.close(there.open_part((b".part",), (b"file",)))
-    assert there.place((b".part",), (b"file",), conflict) == (b"file",)
+    noted = []
+
+    def note(placed: tuple[bytes, ...]) -> None:
+        noted.append((placed, (tmp_path / ".part").exists()))
+
+    placed = there.place((b".part",), (b"file",), conflict, intend=lambda placed: None, note=note)
+    assert placed == (b"file",)
+    assert noted == [((b"file",), True)]
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
     (tmp_path / "elsewhere").write_bytes(b"somebody's")
@@ -384,3 +392,68 @@ def test_killed_between_getting_its_name_and_losing_the_other(tmp_path: Path, co
     with pytest.raises(FileExistsError):
         there.open_part((b".part",), (b"file",))
     there.close()
+
+
+@pytest.fixture
+async def alike(tmp_path: Path) -> AsyncIterator[list[Disk]]:
+    """Names that differ in case alone, names that Windows has not, and two names of one file."""
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("mkfs.ext4 is not installed")
+    source, image = tmp_path / "source", tmp_path / "ext4.img"
+    (source / "d").mkdir(parents=True)
+    for name in ("d/Config", "d/config", "d/CONFIG", "d/a:b"):
+        (source / name).write_text(name)
+    (source / "d/first").write_text("shared")
+    os.link(source / "d/first", source / "d/second")
+    with open(image, "wb") as file:
+        file.truncate(8 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", source, image], check=True, timeout=60)
+    async with disks_of(image) as disks:
+        yield disks
+
+
+WITHOUT_CASE = ("lowntfs-3g", "mkfs.ntfs")
+
+
+@pytest.mark.skipif(
+    not IS_ROOT or not all(map(shutil.which, WITHOUT_CASE)) or not os.path.exists("/dev/fuse"),
+    reason="mounts NTFS without regard to case",
+)
+@pytest.mark.parametrize("conflict", ["keep both", "overwrite", "skip"])
+async def test_a_folder_that_tells_no_case(alike: list[Disk], tmp_path: Path, conflict: Conflict) -> None:
+    """Of files that differ in case alone none replaces or hides the other."""
+    out, ntfs = tmp_path / "out", tmp_path / "ntfs.img"
+    out.mkdir()
+    with open(ntfs, "wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ntfs", "-q", "-F", ntfs], check=True, timeout=60, capture_output=True)
+    mount = ["lowntfs-3g", "-o", "ignore_case,windows_names", str(ntfs), str(out)]
+    if subprocess.run(mount, capture_output=True, timeout=30).returncode:
+        pytest.skip("FUSE does not work here")
+    try:
+        wanted = await ticked(alike, "disk0", b"d")
+        options = Options(conflict=conflict, carry=Carry(owners=False))
+        report = await Extraction(alike, "disk0", wanted, out, options).run()
+        texts = [path.read_text() for path in (out / "d").iterdir()]
+        checked(out)
+    finally:
+        subprocess.run(["umount", out], check=True, timeout=30)
+    assert sorted(texts) == ["d/CONFIG", "d/Config", "d/config", "shared", "shared"]
+    assert report.skipped == 0
+    assert any(loss.startswith("d/a:b: ") for loss in report.losses)
+
+
+async def test_a_folder_without_hard_links_gets_a_copy_of_each(
+    alike: list[Disk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> bool:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Destination, "link", no_links)
+    wanted = await ticked(alike, "disk0", b"d")
+    report = await Extraction(alike, "disk0", wanted, tmp_path / "out").run()
+    first, second = tmp_path / "out/d/first", tmp_path / "out/d/second"
+    assert (first.read_text(), second.read_text()) == ("shared", "shared")
+    assert not first.samefile(second)
+    assert first.stat().st_mtime_ns == second.stat().st_mtime_ns
+    assert [loss for loss in report.losses if "hard link (it has its own copy)" in loss]

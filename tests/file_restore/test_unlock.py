@@ -24,6 +24,7 @@ from azure_ops.engine.file_session import FileSession as FileSessionOfEngine
 from azure_ops.engine.unlocking import unlock as unlock_disk
 from azure_ops.errors import RecoveryError
 from azure_ops.file_model import Conflict, FileChoice, FileSession, RestoreState, Secret, TickedFile
+from azure_ops.file_places import Place
 from azure_ops.file_restore import encrypted, pipe, volumes
 from azure_ops.file_restore.byte_source import LocalImage
 from azure_ops.file_restore.damage import Damaged, NotReadable
@@ -97,7 +98,7 @@ async def test_both_versions_give_their_files(
         choice = FileChoice(volume=volume, ticked=(TickedFile(path=b"", id=root.system.root),))
         out = tmp_path / f"out{number}"
         request = wire.RestoreFiles(
-            session=session.id, choice=choice, folder=str(out), conflict=Conflict.SKIP
+            session=session.id, choice=choice, place=Place(path=str(out)), conflict=Conflict.SKIP
         )
         await console.call(request)
         restore = await ended(console, session)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LIGHT = {
     "model", "errors", "wire", "client", "early_line", "cloud", "paths", "version", "actions", "actions.spec",
-    "arm_ids", "failback", "loose_ends", "file_model", "secret",
+    "arm_ids", "failback", "loose_ends", "file_model", "file_places", "secret",
     "points", "recommend", "incident_time", "preflight", "disk_sources", "file_ways",
     "restore_rules", "restore_outputs", "item_recovery", "sizes",
 }  # fmt: skip

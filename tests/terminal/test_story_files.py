@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from azure_ops import paths, wire
 from azure_ops.cloud import LOCAL, CloudSettings
 from azure_ops.file_model import FileChoice, TickedFile
+from azure_ops.file_places import Place
 from azure_ops.journal.reader import Reader
 from tests.emulator.engine_world import Told, kill
 from tests.file_restore.conftest import unpack
@@ -78,8 +80,8 @@ def test_a_file_from_an_image_to_a_folder(
     wanted = {b"etc/fstab", *expected} - {b"many/entry-0000.conf"}
     user.sees(f"Ticked: {len(wanted)} files")
     user.presses("E")
-    user.sees("Folder of this machine")
-    user.presses("\x15", "/etc/passwd", "enter", "enter")
+    user.sees("Where to", "Folder of this machine")
+    user.presses("enter", "\x15", "/etc/passwd", "enter", "enter")
     user.sees("/etc/passwd is no folder.")
     user.presses("\x15", str(out), "enter", "enter")
     user.sees("will be made", f"{len(wanted):,} (", "Go ahead")
@@ -95,10 +97,24 @@ def test_a_file_from_an_image_to_a_folder(
     assert found == {path: truth[path].digest for path in wanted}
     user.presses("escape")
     user.sees_no_more("✔ done")
+
+    archive = tmp_path / "found.tar"
+    user.presses("E")
+    user.sees("Where to", "Folder of this machine")
+    user.presses("down")
+    user.sees("Name of the tar file", "Refuse: nothing is written")
+    user.presses("enter", "\x15", str(archive), "enter", "enter")
+    user.sees("tar file", "will be made", "Go ahead")
+    user.presses("tab", "enter")
+    user.sees("✔ done", "where it is unpacked")
+    with tarfile.open(archive) as opened:
+        assert {os.fsencode(info.name) for info in opened if info.isreg()} == wanted
+    user.presses("escape")
+    user.sees_no_more("✔ done")
     assert user.ends() == 0
     monkeypatch.setenv("XDG_STATE_HOME", user.env["XDG_STATE_HOME"])
-    (entry,) = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
-    assert (entry.action, entry.phase) == ("restore-files", "succeeded")
+    entries = Reader(paths.journal_path(CloudSettings(name=LOCAL))).entries()
+    assert [(entry.action, entry.phase) for entry in entries] == [("restore-files", "succeeded")] * 2
 
 
 @pytest.mark.timeout(120)
@@ -138,7 +154,7 @@ async def stand_still(image: Path, out: Path) -> int:
     answer = await other.call(wire.LookUpPath(session=session.id, volume="disk0", path=b"data"))
     assert isinstance(answer, wire.PathFound)
     data = TickedFile(path=b"data", id=answer.entries[-1].id)
-    await begin_paused(other, session, FileChoice(volume="disk0", ticked=(data,)), out)
+    await begin_paused(other, session, FileChoice(volume="disk0", ticked=(data,)), Place(path=str(out)))
     await other.close()
     return other.pid
 

@@ -1,4 +1,4 @@
-"""How far files on their way to a folder are, what could not be carried; going on after a break."""
+"""How far files on their way are, what could not be carried; going on after a break."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from widgets.vaults import amount
 
 from ..keys import bindings
 from .dialog import Dialog, button_row
+from .files_restore import agent_socket
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
@@ -36,7 +37,7 @@ class GoOn(Dialog[bool]):
         self._told = told
 
     def page(self) -> Page:
-        page = Page().text(f"Files of {self._told.volume} were on their way to {self._told.folder}.")
+        page = Page().text(f"Files of {self._told.volume} were on their way to {self._told.place.shown}.")
         page.text("azrecover's engine ended before they were there.").blank()
         return page.bullet("Go on: what is there is not read again.").bullet("Give up: what is there stays.")
 
@@ -58,7 +59,7 @@ class RestoreProgress(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(("pause", "cancel-job"), "control")]
 
     def __init__(self, app: ConsoleApp, session: Callable[[], str], told: FileRestore) -> None:
-        super().__init__(f"Restore files to {told.folder}")
+        super().__init__(f"Restore files to {told.place.shown}")
         self._console_app = app
         self._session = session
         self._told = told
@@ -81,7 +82,7 @@ class RestoreProgress(Dialog[None]):
                 await self._resume()
 
     async def _resume(self) -> None:
-        await self._ask(wire.ResumeRestore(session=self._session(), id=self._told.id))
+        await self._ask(wire.ResumeRestore(session=self._session(), id=self._told.id, agent=agent_socket()))
 
     async def _resume_and_follow(self) -> None:
         await self._resume()
@@ -130,7 +131,7 @@ STATE_LINES = {
     RestoreState.DONE: ("✔ done", "$text-success"),
     RestoreState.FAILED: ("✖ failed", "$text-error"),
     RestoreState.CANCELLED: (
-        "✖ cancelled; the same files to the same folder go on from here",
+        "✖ cancelled; the same files to the same place go on from here",
         "$text-warning",
     ),
     RestoreState.INTERRUPTED: ("▲ interrupted: the engine ended", "$text-warning"),
@@ -151,7 +152,9 @@ def progress_page(told: FileRestore, problem: str = "") -> Page:
     grows = "" if told.planned else " so far"
     page.pair("files", f"{told.files_done:,} of {told.files:,}{grows}")
     page.pair("bytes", f"{amount(told.bytes_done)} of {amount(told.size)}{grows}")
-    if told.path and not told.state.ended:
+    if told.checking and not told.state.ended:
+        page.pair("now", "links and attributes, and what has to be read again")
+    elif told.path and not told.state.ended:
         page.pair("last", f"/{text_of(told.path)}")
     if told.state is not RestoreState.DONE:
         return page
@@ -160,8 +163,11 @@ def progress_page(told: FileRestore, problem: str = "") -> Page:
         page.pair("there before", f"{told.resumed:,} files, not read again")
     if told.skipped:
         page.pair("skipped", f"{told.skipped:,}: their names were taken")
+    if told.made:
+        page.pair("archive", told.made)
     page.pair("hashes", told.manifest)
-    page.pair("check with", "sha256sum --check, in the folder")
+    where = "where it is unpacked" if told.made else "in the folder"
+    page.pair("check with", f"sha256sum --check, {where}")
     if told.losses_count:
         page.heading(f"What could not be carried ({told.losses_count:,})")
         for loss in told.losses:

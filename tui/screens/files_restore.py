@@ -1,8 +1,9 @@
-"""Ticked files to a folder of this machine: where to, and what will be written."""
+"""Ticked files to a folder, an archive or another machine: where to, and what will be written."""
 
 from __future__ import annotations
 
 import os
+import re
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,12 +16,8 @@ from textual.widgets import Button, Input, OptionList, Static
 
 from azure_ops import wire
 from azure_ops.errors import RecoveryError
-from azure_ops.file_model import (
-    Conflict,
-    FileChoice,
-    FileCount,
-    FolderCheck,
-)
+from azure_ops.file_model import Conflict, FileChoice, FileCount
+from azure_ops.file_places import READ_ONLY_FORBIDS, Place, PlaceCheck, PlaceKind
 from widgets.choices import Choice, Choices
 from widgets.file_tree import text_of
 from widgets.page import Page
@@ -40,61 +37,125 @@ CONFLICTS = {
     Conflict.SKIP: "Skip: what is there stays, the file is not restored",
     Conflict.OVERWRITE: "Overwrite: what is there is replaced",
 }
+ARCHIVE_CONFLICTS = {
+    Conflict.KEEP_BOTH: "Keep both: the new archive gets a number",
+    Conflict.SKIP: "Refuse: nothing is written",
+    Conflict.OVERWRITE: "Overwrite: the archive that is there is replaced at the end",
+}
+KINDS = {
+    PlaceKind.FOLDER: "A folder of this machine",
+    PlaceKind.TAR: "A tar file: owners, modes, times, links, holes, attributes",
+    PlaceKind.ZIP: "A zip file: not compressed, modes and times to the second",
+    PlaceKind.SFTP: "Another machine over SFTP, by your own ssh",
+}
+FIELDS = {
+    PlaceKind.FOLDER: "Folder of this machine",
+    PlaceKind.TAR: "Name of the tar file",
+    PlaceKind.ZIP: "Name of the zip file",
+    PlaceKind.SFTP: "USER@HOST:/FOLDER, or sftp://USER@HOST:PORT/FOLDER",
+}
+DEFAULTS = {
+    PlaceKind.FOLDER: "restored", PlaceKind.TAR: "restored.tar", PlaceKind.ZIP: "restored.zip",
+}  # fmt: skip
+
+
+_HOST = r"(?:(?P<user>[^@:/]+)@)?(?P<host>\[[^\]]+\]|[^@:/]+)"
+_LIKE_SCP = re.compile(_HOST + r":(?P<port>)(?P<path>.+)", re.DOTALL)
+_URL = re.compile(r"sftp://" + _HOST + r"(?::(?P<port>\d{1,5}))?(?P<path>/.*)", re.DOTALL)
 
 
 class Answers(msgspec.Struct, frozen=True):
-    check: FolderCheck
+    check: PlaceCheck
     conflict: Conflict
 
 
 class RestoreForm(Dialog[Answers]):
-    """Closes with a folder that can be written to, or None."""
+    """Closes with a place that can be written to, or None."""
 
     def __init__(self, app: ConsoleApp, what: str, before: Answers | None = None) -> None:
-        super().__init__("Restore files to a folder", "tab next · enter on · esc back")
+        super().__init__("Restore files", "tab next · enter on · esc back")
         self._console_app = app
         self._what = what
         self._before = before
-        self._problem = ""
+        self._problem = self._hint = ""
+        self._kind = before.check.place.kind if before else PlaceKind.FOLDER
 
     def page(self) -> Page:
         page = Page().text(self._what)
+        if self._console_app.read_only and self._problem != READ_ONLY_FORBIDS:
+            page.note(READ_ONLY_FORBIDS, 0)
         if self._problem:
             page.bullet(self._problem, sign="✖", style="$text-error")
+        if self._hint:
+            page.note(f"→ {self._hint}")
         return page
 
     def body(self) -> list[Widget]:
-        folder = self._before.check.folder if self._before else os.path.join(os.getcwd(), "restored")
-        field = Input(value=folder, id="folder")
+        field = Input(value=self._first_value(), id="place")
         field.cursor_blink = False
         chosen = list(CONFLICTS).index(self._before.conflict) if self._before else 0
-        choices = [Choice(plain(line)) for line in CONFLICTS.values()]
+        kinds = [Choice(plain(line)) for line in KINDS.values()]
         return [
             Vertical(
-                Static(plain("Folder of this machine", "bold"), markup=False), field, classes="question"
+                Static(plain("Where to", "bold"), markup=False),
+                Choices(kinds, chosen=list(KINDS).index(self._kind), id="kind"),
+                classes="question",
+            ),
+            Vertical(
+                Static(plain(FIELDS[self._kind], "bold"), markup=False, id="field"),
+                field,
+                classes="question",
             ),
             Vertical(
                 Static(plain("Where a name is taken", "bold"), markup=False),
-                Choices(choices, chosen=chosen, id="conflict"),
+                Choices(self._conflicts(), chosen=chosen, id="conflict"),
                 classes="question",
             ),
         ]
+
+    def _first_value(self) -> str:
+        if self._before is not None:
+            return address_of(self._before.check.place)
+        return _default(self._kind)
+
+    def _conflicts(self) -> list[Choice]:
+        lines = ARCHIVE_CONFLICTS if self._kind.is_archive else CONFLICTS
+        return [Choice(plain(line)) for line in lines.values()]
 
     def controls(self) -> list[Widget]:
         on = Button("Show the plan", id="on", variant="primary")
         return [button_row(Button("Cancel", id="cancel"), on)]
 
     def on_mount(self) -> None:
-        self.query_one("#folder").focus()
+        self.query_one("#kind").focus()
 
     @on(Input.Submitted)
     def _to_conflict(self) -> None:
         self.query_one("#conflict").focus()
 
+    @on(OptionList.OptionHighlighted, "#kind")
+    def _moved(self) -> None:
+        kind = list(KINDS)[self.query_one("#kind", Choices).highlighted or 0]
+        if kind is self._kind:
+            return
+        field, before = self.query_one("#place", Input), self._kind
+        self._kind = kind
+        self.query_one("#field", Static).update(plain(FIELDS[kind], "bold"))
+        if field.value == _default(before):
+            field.value = _default(kind)
+        if kind.is_archive is not before.is_archive:
+            conflicts = self.query_one("#conflict", Choices)
+            chosen = conflicts.highlighted
+            conflicts.show(self._conflicts())
+            conflicts.highlighted = chosen
+
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self._finish()
+        if event.option_list.id == "kind":
+            self.query_one("#place").focus()
+        else:
+            self._finish()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -107,25 +168,69 @@ class RestoreForm(Dialog[Answers]):
         self.run_worker(self._check(), group="check", exclusive=True, exit_on_error=False)
 
     async def _check(self) -> None:
-        folder = _whole_path(self.query_one("#folder", Input).value.strip() or ".")
         conflict = list(CONFLICTS)[self.query_one("#conflict", Choices).highlighted or 0]
-        try:
-            asked = wire.CheckFolder(folder=folder)
-            check = (await self._console_app.link.ask(asked, wire.FolderChecked)).check
-            self._problem = check.problem
-        except RecoveryError as error:
-            self._problem = str(error)
+        place = place_of(self._kind, self.query_one("#place", Input).value.strip())
+        self._problem = self._hint = ""
+        if place is None:
+            self._problem = f"Write {FIELDS[self._kind]}."
         else:
-            if not check.problem:
-                self.dismiss(Answers(check, conflict))
-                return
+            try:
+                asked = wire.CheckPlace(place=place, conflict=conflict, agent=agent_socket())
+                # A machine may take its time to answer.
+                check = (await self._console_app.link.ask(asked, wire.PlaceChecked, 60)).check
+                self._problem, self._hint = check.problem, check.hint
+            except RecoveryError as error:
+                self._problem, self._hint = error.title, error.hint
+            else:
+                if not check.problem:
+                    self.dismiss(Answers(check, conflict))
+                    return
         self.show_page(self.page())
-        self.query_one("#folder").focus()
+        self.query_one("#place").focus()
 
 
-def _whole_path(path: str) -> str:
-    """As a shell in the console's folder would take it."""
-    return os.path.abspath(os.path.expanduser(path))
+def place_of(kind: PlaceKind, text: str) -> Place | None:
+    """Paths of this machine as a shell in the console's folder would take them."""
+    if kind is PlaceKind.SFTP:
+        return machine_place(text)
+    path = os.path.abspath(os.path.expanduser(text or "."))
+    if kind.is_archive and not path.lower().endswith(f".{kind}"):
+        path += f".{kind}"
+    return Place(kind=kind, path=path)
+
+
+def machine_place(text: str) -> Place | None:
+    """`USER@HOST:/FOLDER`, as scp writes it, or `sftp://USER@HOST:PORT/FOLDER`; None where it is neither."""
+    found = (_URL if text.startswith("sftp://") else _LIKE_SCP).fullmatch(text)
+    if found is None:
+        return None
+    host = found["host"].strip("[]")
+    return Place(
+        kind=PlaceKind.SFTP,
+        host=host,
+        user=found["user"] or "",
+        port=int(found["port"] or 0),
+        path=found["path"],
+    )
+
+
+def address_of(place: Place) -> str:
+    if place.kind is not PlaceKind.SFTP:
+        return place.path
+    user = f"{place.user}@" if place.user else ""
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    if place.port:
+        return f"sftp://{user}{host}:{place.port}{place.path}"
+    return f"{user}{host}:{place.path}"
+
+
+def agent_socket() -> str:
+    """The console's own: a line that came later may bring another agent than the engine was started with."""
+    return os.environ.get("SSH_AUTH_SOCK", "")
+
+
+def _default(kind: PlaceKind) -> str:
+    return os.path.join(os.getcwd(), DEFAULTS[kind]) if kind in DEFAULTS else ""
 
 
 class RestorePlan(Dialog[bool]):
@@ -138,7 +243,9 @@ class RestorePlan(Dialog[bool]):
         ticks = "space ticks, " if answers.conflict is Conflict.OVERWRITE else ""
         super().__init__("Restore files", f"{ticks}tab to 'Go ahead', enter · ↑↓ scroll · esc back")
         self._console_app = app
-        self._request = wire.CountFiles(session=session, choice=choice, folder=answers.check.folder)
+        self._request = wire.CountFiles(
+            session=session, choice=choice, place=answers.check.place, agent=agent_socket()
+        )
         self._answers = answers
         self._count: FileCount | None = None
         self._problem = ""
@@ -157,7 +264,7 @@ class RestorePlan(Dialog[bool]):
     def controls(self) -> list[Widget]:
         found: list[Widget] = []
         if self.overwriting:
-            found.append(Tick("I understand: files that are there are replaced", id="understood"))
+            found.append(Tick("I understand: what is there is replaced", id="understood"))
         go = Button("Go ahead", id="go", variant="error" if self.overwriting else "primary", disabled=True)
         return [*found, button_row(Button("Cancel", id="cancel"), go)]
 
@@ -206,18 +313,31 @@ def plan_page(answers: Answers, count: FileCount | None, problem: str = "") -> P
     check, page = answers.check, Page()
     if problem:
         page.bullet(problem, sign="✖", style="$text-error")
-    page.pair("to", check.folder)
-    page.pair("folder", "is there" if check.exists else "will be made")
-    page.pair("free", amount(check.free_bytes))
-    page.pair("names taken", answers.conflict.value)
+    kind = check.place.kind
+    page.pair("to", check.place.shown)
+    page.pair(f"{kind} file" if kind.is_archive else "folder", "is there" if check.exists else "will be made")
+    if check.free_bytes >= 0:
+        page.pair("free", amount(check.free_bytes))
+    if kind.is_archive:
+        words = {
+            Conflict.KEEP_BOTH: "gets a number behind its name",
+            Conflict.OVERWRITE: "REPLACES what is there",
+        }
+        if check.exists:
+            page.bullet(f"The name is taken: the new one {words[answers.conflict]}.", "▲", "$text-warning")
+        page.text("Written beside, read again, and renamed when every hash is right; a break loses nothing.")
+    else:
+        page.pair("names taken", answers.conflict.value)
+    if kind is PlaceKind.SFTP:
+        page.text("Every file is read back and renamed when it is what was sent; a break loses nothing.")
     if count is None:
         return page.note("reading the disk …", 0)
     page.pair("files", f"{count.files:,} ({amount(count.size)}){'' if count.whole else ' so far …'}")
     page.pair("directories", f"{count.directories:,}; {count.links:,} links")
     if count.problem:
         page.bullet(f"Not all could be read: {count.problem}", sign="✖", style="$text-error")
-    if count.size > check.free_bytes:
-        page.bullet("The folder has not that much room.", sign="▲", style="$text-warning")
+    if 0 <= check.free_bytes < count.size:
+        page.bullet("There is not that much room.", sign="▲", style="$text-warning")
     if count.refused:
         page.bullet(f"{count.refused:,} cannot be restored; they are named below.", "▲", "$text-warning")
     if count.existing:
@@ -239,5 +359,6 @@ def plan_page(answers: Answers, count: FileCount | None, problem: str = "") -> P
     more = count.files + count.directories + count.links + count.refused - len(count.lines)
     if more > 0:
         page.note(f"and {more:,} more")
-    page.blank().note("At the end a list of SHA-256 hashes stands in the folder.", 0)
+    beside = "beside the archive" if kind.is_archive else "in the folder"
+    page.blank().note(f"At the end a list of SHA-256 hashes stands {beside}.", 0)
     return page
