@@ -38,7 +38,7 @@ PHASE = {
     Phase.FAILED: Cell("✖ failed", Tone.BAD),
     Phase.CANCELLED: Cell("■ cancelled", Tone.DIM),
     Phase.UNKNOWN: Cell("? in doubt", Tone.WARN),
-    Phase.NOT_SENT: Cell("✖ not sent", Tone.WARN),
+    Phase.NOT_SENT: Cell("✖ not done", Tone.WARN),
     Phase.GIVEN_UP: Cell("? given up", Tone.WARN),
 }
 

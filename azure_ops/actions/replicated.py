@@ -45,8 +45,9 @@ def why_not(operation: str, otherwise: str) -> Callable[[FleetItem | Job], str |
             return None
         state = target.replication.protection_state_text or target.replication.protection_state
         scenario = target.replication.current_scenario
-        busy = f", {scenario} is running" if scenario else ""
-        return f"{otherwise} (Azure says: {state or 'no state'}{busy})"
+        if scenario:
+            return f"{scenario} still runs on it (Azure says: {state or 'no state'}); look again at its end"
+        return f"{otherwise} (Azure says: {state or 'no state'})"
 
     return reason
 

@@ -159,7 +159,9 @@ class Runner:
                 )
             if self._held.get(key) is not None:
                 raise Busy(
-                    "Another console is just confirming this.", "Nothing was sent from here.", resource=key
+                    "Another console is just confirming this.",
+                    "Nothing was sent from here; the operations pane (4) shows what it started.",
+                    resource=key,
                 )
         for key in keys:
             self._held[key] = plan_id

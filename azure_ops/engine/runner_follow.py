@@ -15,9 +15,9 @@ import msgspec
 
 from ..actions import by_id
 from ..actions.spec import Context
-from ..errors import NotFound, RecoveryError, StateUnusable
+from ..errors import NotFound, RecoveryError, ServiceFailed, StateUnusable, Throttled, Unreachable
 from ..journal.store import Entry
-from ..model import Job, JobKind, JobState, Phase
+from ..model import ErrorNote, Job, JobKind, JobState, Phase
 from ..restore_outputs import outputs_of
 from ..services.throttling import LOOKING_LEAVES, leaving
 from .operations import JOB_PHASES, end_line, job_duration_s, job_error, job_signature, progress_line
@@ -45,15 +45,15 @@ ROW_READ_WITHIN_S = 5.0
 MOVE_ROWS = ("re-protect", "disable-replication")
 """After them the replicated item is another row's, or nobody's: only the fleet query tells whose."""
 NOT_FOUND = {
-    "cancel-job": "was not sent: the job shows no cancellation",
-    "recover-items": "was not sent: the point shows no new connection",
-    "revoke-items": "was not sent: the point is still open",
-    "delete-disk": "was not sent: the disk is still there",
-    "resize-vm": "was not sent: the VM has its old size",
-    "snapshot-disks": "was not sent: there is no such snapshot",
-    "create-vault": "was not sent: there is no such vault",
-    "change-redundancy": "was not sent: the vault is as it was",
-    "cross-region-restore": "was not sent: the vault is as it was",
+    "cancel-job": "was not carried out: the job shows no cancellation",
+    "recover-items": "was not carried out: the point shows no new connection",
+    "revoke-items": "was not carried out: the point is still open",
+    "delete-disk": "was not carried out: the disk is still there",
+    "resize-vm": "was not carried out: the VM has its old size",
+    "snapshot-disks": "was not carried out: there is no such snapshot",
+    "create-vault": "was not carried out: there is no such vault",
+    "change-redundancy": "was not carried out: the vault is as it was",
+    "cross-region-restore": "was not carried out: the vault is as it was",
 }
 
 
@@ -110,12 +110,12 @@ class Follower:
     def _refused(self, entry: Entry, problem: RecoveryError) -> Entry:
         answered = problem.status is not None
         phase = Phase.FAILED if answered else Phase.NOT_SENT
-        entry = _with(entry, phase=phase, ended_at=_now(), message=problem.title, error=problem.note())
+        entry = _with(entry, phase=phase, ended_at=_now(), message=problem.title, error=note_of(problem))
         self._record(entry, f"{'refused' if answered else 'not sent'}: {problem.title}")
         return entry
 
     def _doubt(self, entry: Entry, why: str, problem: RecoveryError | None) -> Entry:
-        note = problem.note() if problem else None
+        note = note_of(problem) if problem else None
         entry = _with(entry, phase=Phase.UNKNOWN, message=f"in doubt, being looked up: {why}", error=note)
         self._record(entry, f"in doubt: {why}")
         return entry
@@ -163,7 +163,7 @@ class Follower:
         return over and looked_s >= self._pace.seconds(LOOKED_UP_AT_LEAST_S)
 
     def _not_found(self, entry: Entry) -> Entry:
-        message = NOT_FOUND.get(entry.action, "was not sent: the service has no job")
+        message = NOT_FOUND.get(entry.action, "was not carried out: the service has no job")
         entry = _with(entry, phase=Phase.NOT_SENT, ended_at=_now(), message=message)
         self._record(entry, f"looked up and not found: {message}")
         return entry
@@ -289,6 +289,20 @@ def _unread_line(entry: Entry, problem: RecoveryError) -> str:
     if isinstance(problem, NotFound):
         return f"Azure knows its job no more, how it ended is unknown: {problem.title} {_way_out(entry)}"
     return f"cannot be read now, goes on in Azure: {problem.title}"
+
+
+def note_of(problem: RecoveryError) -> ErrorNote:
+    """Of a request that changes something: the next step of a read, which is repeated, would mislead."""
+    note = problem.note()
+    if isinstance(problem, Throttled) and problem.retry_after_s:
+        hint = (
+            f"Nothing repeats it. Azure takes it again in {problem.retry_after_s:.0f} s: try again then (A)."
+        )
+    elif isinstance(problem, Throttled | ServiceFailed | Unreachable):
+        hint = "Nothing repeats it: when it has ended so, try again (A)."
+    else:
+        return note
+    return msgspec.structs.replace(note, hint=hint)
 
 
 def _way_out(entry: Entry) -> str:

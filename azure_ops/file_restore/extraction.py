@@ -102,7 +102,7 @@ class Extraction:
         try:
             async with self._new_reader() as planner, self._new_reader() as decoder:
                 info = await planner.open(self._volume)
-                output = await asyncio.to_thread(self._opened, info.uuid)
+                output = await self._open_output(info.uuid)
                 if planner.living:
                     await asyncio.to_thread(output.source_is_living)
                 self._threads = futures.ThreadPoolExecutor(output.threads, "restore")
@@ -122,6 +122,15 @@ class Extraction:
                 with contextlib.suppress(OSError):  # on a full disk; what stopped the restore is told already
                     await asyncio.to_thread(output.close)
             self._threads.shutdown(wait=False)
+
+    async def _open_output(self, file_system: str) -> Output:
+        """Another machine may take long to answer: what opens after a cancellation is closed at once."""
+        opening = asyncio.ensure_future(asyncio.to_thread(self._opened, file_system))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)
+            raise
 
     def _opened(self, file_system: str) -> Output:
         job = {
@@ -425,6 +434,12 @@ def _ancestors(path: bytes) -> Iterator[bytes]:
     while b"/" in path:
         path = path.rpartition(b"/")[0]
         yield path
+
+
+def _close_opened(opening: asyncio.Future[Output]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        with contextlib.suppress(OSError):
+            opening.result().close()
 
 
 def _finish_all(targets: list[Target], output: Output) -> None:

@@ -296,7 +296,7 @@ def _open_checked(path: Path) -> sqlite3.Connection:
 def _unusable(path: Path, why: str) -> StateUnusable:
     return StateUnusable(
         f"The journal {path} is damaged or unreadable ({why[:200]}).",
-        "Looking works; nothing is started. Save what it holds with `azrecover journal export`, then move "
-        "the file away by hand and run `azrecover engine stop`.",
+        "Looking works; nothing is started. Move the file away and run `azrecover engine stop`: the next "
+        "start begins a new one. Keep the old one; `sqlite3 FILE .recover` may read it.",
         resource=str(path),
     )

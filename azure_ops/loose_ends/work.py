@@ -12,7 +12,7 @@ from .kinds import Kind, LooseEnd, loose_end, span
 
 FAILURES_COUNT_FOR = timedelta(hours=72)
 """As long as jobs are listed: what failed before that and was not tried again is history."""
-NOT_TRIED = (Phase.NOT_SENT, Phase.CANCELLED, Phase.GIVEN_UP)
+NOT_TRIED = (Phase.CANCELLED, Phase.GIVEN_UP)
 
 
 def of_operations(operations: Collection[Operation], now: datetime) -> list[LooseEnd]:
@@ -23,7 +23,7 @@ def of_operations(operations: Collection[Operation], now: datetime) -> list[Loos
                 found.append(_of_access(one))
         elif one.phase is Phase.UNKNOWN:
             found.append(_of_operation(Kind.OPERATION_UNKNOWN, one))
-        elif one.phase is Phase.FAILED and _is_open(one, operations, now):
+        elif one.phase in (Phase.FAILED, Phase.NOT_SENT) and _is_open(one, operations, now):
             found.append(_of_operation(Kind.OPERATION_FAILED, one))
     return found
 

@@ -240,4 +240,4 @@ async def says_why_not(console: Told, action: str, key: str) -> bool:
     except Refused as problem:
         return "not possible now" in problem.title
     said = [*plan.refused, *(each.detail for each in plan.checks if each.state is not CheckState.OK)]
-    return any("since" in line or "is running" in line for line in said)
+    return any("since" in line or "is running" in line or "still runs" in line for line in said)

@@ -338,7 +338,7 @@ async def test_what_was_not_done_is_found_out_and_never_sent_again(
     world.emulator.advance(150)
     for operation in await console.ended(ids):
         assert operation.phase is Phase.NOT_SENT
-        assert operation.message.startswith("was not sent: ")
+        assert operation.message.startswith("was not carried out: ")
         assert len(world.posts(entry_of(world, operation.id))) == 1
     assert await console.start("failover", [console.named("app-02").key])
 

@@ -35,6 +35,15 @@ def test_every_action_has_a_key_and_every_key_that_acts_an_action() -> None:
     assert acting == {action.id for action in ALL}
 
 
+def test_every_key_of_the_main_screen_has_its_command() -> None:
+    from tui.commands import Commands
+    from tui.screens.console import COMMANDS
+
+    of_the_screen = {"next-tab", "previous-tab", "back", "filter", "zoom", "unzoom"}
+    rest = [id for id in COMMANDS if id not in of_the_screen and not id.startswith("pane-")]
+    assert [id for id in rest if not hasattr(Commands, id.replace("-", "_"))] == []
+
+
 def test_the_key_page_is_fresh() -> None:
     assert (ROOT / "docs" / "keys.md").read_text() == cheatsheet.page(), "run make keys"
 

@@ -121,7 +121,7 @@ def test_ids_are_unique_and_every_action_is_whole() -> None:
         (
             "failover",
             vm(replication=replication(allowed_operations=(), current_scenario="TestFailover")),
-            "TestFailover is running",
+            "TestFailover still runs on it",
         ),
         ("commit-failover", vm(), "no failover to commit"),
         ("commit-failover", vm(replication=replication(allowed_operations=("Commit",))), None),

@@ -154,7 +154,7 @@ def test_damage_is_told_and_the_file_left_as_it_is(path: Path, damage: str) -> N
     damaged = Journal.open(path)
     assert damaged.problem is not None
     assert str(path) in damaged.problem.title
-    assert "azrecover journal export" in damaged.problem.hint
+    assert "Move the file away" in damaged.problem.hint
     with pytest.raises(StateUnusable):
         damaged.intend([entry(99)])
     damaged.close()

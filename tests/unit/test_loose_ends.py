@@ -213,8 +213,10 @@ def test_operations_in_doubt_and_failed() -> None:
     assert (end.kind, end.action) == (Kind.OPERATION_UNKNOWN, "")
     assert "journal give-up 1" in end.way_out
     assert told(operations=(operation(),)) == [(Kind.OPERATION_FAILED, "restore-disks")]
-    for phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.NOT_SENT, Phase.GIVEN_UP, Phase.RUNNING):
+    for phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.GIVEN_UP, Phase.RUNNING):
         assert told(operations=(operation(phase=phase),)) == []
+    not_done = operation(phase=Phase.NOT_SENT)
+    assert told(operations=(not_done,)) == [(Kind.OPERATION_FAILED, "restore-disks")], "it was wanted"
     assert told(operations=(operation(created_at=ago(hours=73)),)) == [], "history"
 
 

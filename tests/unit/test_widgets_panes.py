@@ -294,7 +294,7 @@ def test_an_operation_and_its_job_are_one_row() -> None:
         ({"phase": Phase.UNKNOWN, "message": "looking"}, "? in doubt", "looking"),
         ({"phase": Phase.SUCCEEDED, "message": "point 12:00"}, "✔ done", "point 12:00"),
         ({"phase": Phase.FAILED, "error": ErrorNote(kind="Busy", title="Held")}, "✖ failed", "Held"),
-        ({"phase": Phase.NOT_SENT, "message": "refused"}, "✖ not sent", "refused"),
+        ({"phase": Phase.NOT_SENT, "message": "refused"}, "✖ not done", "refused"),
         ({"phase": Phase.SUCCEEDED, "job": job(state=JobState.WARNED)}, "▲ warnings", ""),
     ],
 )

@@ -33,7 +33,7 @@ from widgets.vm_table import VmTable
 
 from .. import header
 from ..commands import Commands
-from ..keys import ACTION_IDS, TABLE, bindings
+from ..keys import ACTION_IDS, FILES, PLAN, TABLE, bindings
 from ..layout import Layout
 from ..state import FleetNews
 
@@ -50,7 +50,11 @@ TICK_S = 2.0
 """Times are counted anew; nothing is written when they read the same."""
 IN_TABLES = frozenset({"down", "up", "top", "bottom", "open", "mark", "sort", "next-pane", "previous-pane"})
 ELSEWHERE = frozenset({"end-loose-end"})
-COMMANDS = [key.id for key in TABLE if key.id not in {*ACTION_IDS, *IN_TABLES, *ELSEWHERE}]
+COMMANDS = [
+    key.id
+    for key in TABLE
+    if key.section not in (FILES, PLAN) and key.id not in {*ACTION_IDS, *IN_TABLES, *ELSEWHERE}
+]
 
 
 class ConsoleScreen(Screen[None]):
