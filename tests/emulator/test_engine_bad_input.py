@@ -238,6 +238,6 @@ async def says_why_not(console: Told, action: str, key: str) -> bool:
     try:
         plan = await console.plan(action, [key])
     except Refused as problem:
-        return "not possible now" in problem.title
+        return "not possible now" in problem.title or "still runs" in problem.title
     said = [*plan.refused, *(each.detail for each in plan.checks if each.state is not CheckState.OK)]
     return any("since" in line or "is running" in line or "still runs" in line for line in said)

@@ -202,7 +202,7 @@ async def test_of_two_consoles_that_press_at_once_exactly_one_gets_through(world
     await running(first, next(answer for answer in answers if isinstance(answer, tuple)))
     with pytest.raises(Busy, match=r"app-01 is held: Failover of app-01, started by .* at ..:..:.. UTC"):
         await second.start("backup-now", [key])
-    with pytest.raises(Refused, match="not possible now"):
+    with pytest.raises(Refused, match="still runs on it"):
         await second.plan("failover", [key])
     assert len(world.emulator.requests()) == 1
 
