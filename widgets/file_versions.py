@@ -87,7 +87,7 @@ class VersionTable(KeyedTable[VersionRow]):
         super().__init__(
             (
                 Column("name", title, lambda row: Cell(row.name), None, 16, 16, 40),
-                Column("what", "THE FILE THERE", verdict, None, 20, 16, 60),
+                Column("what", "THE FILE THERE", verdict, None, 27, 16, 60),
                 Column("size", "SIZE", _size, None, 9, right=True),
                 Column("time", f"CHANGED ({zone_name()})", _changed, None, 16),
                 Column(

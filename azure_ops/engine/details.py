@@ -24,7 +24,7 @@ from ..model import (
     SourceState,
 )
 from ..schedule import gaps
-from .surroundings import Surroundings, in_region, told_why
+from .surroundings import Surroundings, in_region, soft_deleted, told_why
 
 if TYPE_CHECKING:
     from ..services.session import Session
@@ -87,7 +87,10 @@ class DetailsReader:
             self._around.policy(row, faults), self._around.warned(row, faults)
         )
         faults += [source.error for source, _ in found.lists if source.error]
-        points = told_why([point for _, of_one in found.lists for point in of_one], warned)
+        listed = [point for _, of_one in found.lists for point in of_one]
+        if row.backup is not None and row.backup.soft_deleted:
+            listed = soft_deleted(listed)
+        points = told_why(listed, warned)
         return Details(
             item=row,
             points=tuple(sorted(points, key=lambda point: point.taken_at, reverse=True)),

@@ -12,6 +12,7 @@ import msgspec
 
 from ..arm_ids import subscription_of
 from ..errors import RecoveryError
+from ..model import PointSource
 from ..points import CRASH, consistency_of, crash_error
 
 if TYPE_CHECKING:
@@ -109,6 +110,14 @@ class Surroundings:
 def in_region(point: RecoveryPoint, region: str) -> RecoveryPoint:
     """A copy has the id of its original: the region tells them apart."""
     return msgspec.structs.replace(point, id=f"{point.id}@{region}", secondary=True, region=region)
+
+
+def soft_deleted(points: Sequence[RecoveryPoint]) -> list[RecoveryPoint]:
+    """Of an item that is: a point says so itself only when Azure has told its expiry, the newest does not."""
+    return [
+        msgspec.structs.replace(point, soft_deleted=True) if point.source is PointSource.BACKUP else point
+        for point in points
+    ]
 
 
 def _is_warned_backup(job: Job, key: str) -> bool:

@@ -144,3 +144,14 @@ async def test_a_backup_that_falls_back_does_not_end_as_a_plain_success(world: E
     again = await console.plan("backup-now", [vm.key])
     (check,) = [check for check in again.checks if check.label == "Better than crash-consistent"]
     assert "fell back" in check.detail
+
+
+async def test_every_point_of_deleted_backups_is_said_to_be_deleted(world: EngineWorld) -> None:
+    """The newest has no expiry yet, and with it no word of its own about that."""
+    console = await world.filled_console()
+    item = next(one for one in console.items.values() if one.name == "build-01" and one.backup)
+    assert item.backup is not None
+    assert world.emulator.request("DELETE", item.backup.item_id).status == 202
+    world.emulator.advance(120)
+    details = await details_of(console, "build-01")
+    assert {point.soft_deleted for point in backups(details)} == {True}
