@@ -172,7 +172,10 @@ async def check_subscriptions(session: Session) -> AsyncIterator[Check]:
             yield Check(label=label, state=OK, detail=f"all {len(wanted)} that the actions need")
         else:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            fix = "Looking works; for acting ask for Backup Operator, Site Recovery Operator, VM Contributor."
+            fix = (
+                "Looking works; for acting ask for Backup Operator, Site Recovery Operator (to disable it "
+                "Contributor), VM Contributor."
+            )
             detail = f"missing here: {', '.join(missing[:3])}{more} (a vault or group may still give them)"
             yield Check(label=label, state=WARNING, detail=detail, fix=fix)
 

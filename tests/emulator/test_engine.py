@@ -208,7 +208,7 @@ async def test_a_damaged_journal_is_kept_and_everything_but_changing_works(world
     console = await world.filled_console()
     await console.until(lambda: console.notices)
     assert str(path) in console.notices[0].title
-    assert "azrecover journal export" in console.notices[0].text
+    assert "Move the file away" in console.notices[0].text
     plan = await console.plan("backup-now", [console.named("mon-01").key])
     with pytest.raises(StateUnusable, match="damaged"):
         await console.confirm(plan)

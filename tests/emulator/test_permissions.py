@@ -10,10 +10,13 @@ from azure_ops.emulator.handlers import TABLES
 
 from ..support import READER_CLIENT_ID, Emulator
 
+PROTECTED = "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems"  # noqa: E501
 NOT_THE_OPERATORS = {
     "Microsoft.RecoveryServices/vaults/replicationVaultHealth/refresh/action",
     "Microsoft.RecoveryServices/vaults/replicationAlertSettings/write",
     "Microsoft.RecoveryServices/vaults/delete",
+    f"{PROTECTED}/delete",
+    f"{PROTECTED}/remove/action",
 }
 """What the built-in roles Site Recovery Operator and Backup Contributor lack."""
 

@@ -39,7 +39,10 @@ def test_all_is_well_but_the_pipe(shared_emulator: Emulator, tmp_path: Path) -> 
     assert found["terminal"]["state"] == "warning"
     assert "ManagedIdentityCredential" in found["sign-in"]["detail"]
     assert "token good for" in found["sign-in"]["detail"]
-    assert found["permissions on Contoso-Prod"]["state"] == "ok"
+    rights = found["permissions on Contoso-Prod"]
+    assert rights["state"] == "warning"
+    assert rights["detail"].count("Microsoft.") == 1, "an operator may not disable replication, all else"
+    assert "replicationProtectedItems/remove" in rights["detail"]
     assert "eyJ" not in json.dumps(found), "a token must never be printed"
 
 

@@ -79,6 +79,7 @@ def test_a_file_of_a_recovery_point(user: User, emulator: Emulator, tmp_path: Pa
     user.sees("esc Close")
     assert posts(emulator, "/endGetAccess") == 0
     user.presses("escape")
-    user.sees("Points · web-02", "ended: nobody")
+    user.sees("Points · web-02")
+    user.terminal.wait_for(lambda _: posts(emulator, "/endGetAccess") == 1, 30)
     assert posts(emulator, "/endGetAccess") == 1
     assert user.ends() == 0

@@ -71,7 +71,7 @@ def test_a_file_that_ransomware_took(user: User, emulator: Emulator, tmp_path: P
     user.sees(f"SHA-256 {expected}")
     user.presses("E")
     user.sees("Folder of this machine")
-    user.presses("\x15", str(out), "enter", "enter")
+    user.presses("enter", "\x15", str(out), "enter", "enter")
     user.sees("will be made", "1 (9.5 KB)", "directories")
     user.presses("tab", "enter")
     user.sees("✔ done", "1 of 1")

@@ -71,7 +71,7 @@ async def which_point(stage: Stage) -> None:
     await stage.pilot.press("w")
     await stage.until_seen("When did the trouble begin?")
     await stage.pilot.press(*(["backspace"] * 3), *"3 h ago", "enter")
-    await stage.until_seen("✔ take")
+    await stage.until(lambda: "✔ take" in stage.text() and "azrecover" in stage.text())  # the fleet behind it
 
 
 async def vaults(stage: Stage) -> None:

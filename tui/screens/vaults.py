@@ -148,8 +148,8 @@ class VaultsScreen(Screen[None]):
 
     def header_changed(self, status: Status) -> None:
         """Called by the console's screen, which shows the same line."""
-        if self.is_mounted:
-            self.query_one(StatusBar).show(status)
+        for bar in self.query(StatusBar):
+            bar.show(status)
 
     # showing ------------------------------------------------------------------------------------------------
 
