@@ -27,7 +27,7 @@ RISK_WORDS = {
     Risk.LOOK: "looks only",
     Risk.CREATES: "creates, cheap to undo",
     Risk.COSTS: "costs money or blocks others",
-    Risk.CHANGES: "changes a service, undo exists",
+    Risk.CHANGES: "changes it, undo exists",
     Risk.DESTROYS: "destroys a way back",
 }
 _SIGNS = {
