@@ -168,7 +168,7 @@ class EngineWorld:
         """Time passes until the operation has ended: a request that was held when its engine died may be
         taken only after the next engine has begun to look for it."""
         async with asyncio.timeout(within_s):
-            while not console.operations[id_].phase.ended:
+            while (phase := console.phase(id_)) is None or not phase.ended:
                 self.emulator.advance(62)
                 await asyncio.sleep(0.3)
         return console.operations[id_]
