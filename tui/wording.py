@@ -89,7 +89,7 @@ def facts(operation: Operation | None, job: Job | None, now: datetime) -> Page:
     if not job.state.ended:
         old = job.read_at is not None and now - job.read_at > timedelta(seconds=STALE_AFTER_S)
         page.pair("last news", news(job, now), style="$text-warning" if old else "")
-        if job.kind is JobKind.BACKUP:
+        if job.kind is JobKind.BACKUP and job.id:  # without one it is an operation of Resource Manager
             page.note(COARSE, indent=1)
     return page
 
