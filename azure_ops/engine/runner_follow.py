@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -208,9 +207,13 @@ class Follower:
         """Its row first, then "done": whoever reads that looks for the next key on the row at once."""
         if entry.action in MOVE_ROWS:
             self._watcher.poke()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(ROW_READ_WITHIN_S):
                 await self._read_row(entry.target_key)
+        except TimeoutError:
+            pass
+        except Exception:
+            log.exception("The row of %s cannot be read at its end", entry.title)
 
     async def _with_outputs(self, entry: Entry, job: Job) -> Entry:
         """What it made, read once. That it cannot be read changes nothing about how it ended."""
